@@ -1,0 +1,1 @@
+//! The extension module `cassandra._core`.

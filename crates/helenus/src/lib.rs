@@ -1,0 +1,1 @@
+//! Driver for Apache Cassandra.
