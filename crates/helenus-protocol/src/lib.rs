@@ -1,1 +1,30 @@
-//! The CQL native protocol.
+//! The CQL native protocol, both directions, without I/O: versions 3, 4, 5, DSE_V1 and DSE_V2.
+//!
+//! The crate turns messages into bytes and bytes into messages. It owns no socket, no clock and no task, so the same code
+//! serves a driver, a fake server, a proxy and a fuzzer. Every length read from a peer is checked against the bytes that
+//! are there before it is believed; nothing a peer sends makes it panic.
+//!
+//! | module | what | native protocol |
+//! |---|---|---|
+//! | `version` | versions and the table of what each can do | whole |
+//! | `envelope` | 9-byte header + body, and cutting a stream into them | v3/v4 §2, v5 §2.4 |
+//! | `segment` | checksummed wrapper around envelopes | v5 §2.1-2.3 |
+//! | `compression` | LZ4 and Snappy | v3/v4 §5, v5 §2.2 |
+//! | `notation` | `[int]`, `[string]`, `[bytes]` and the like, read and written | §3 |
+//! | `request` | bodies that a client sends | §4.1 |
+//! | `response` | bodies that a server sends | §4.2, §9 |
+//! | `types` | CQL types, from options and from class names | §4.2.5.2, §6 |
+//! | `value` | CQL values to and from bytes | §6 |
+
+mod consistency;
+mod envelope;
+mod error;
+mod version;
+
+pub use consistency::ConsistencyLevel;
+pub use envelope::{
+    Direction, EnvelopeDecoder, EnvelopeFlags, EnvelopeHeader, HEADER_LENGTH, MAX_BODY_LENGTH, Opcode,
+    StreamId,
+};
+pub use error::ProtocolError;
+pub use version::{Features, MetadataIdSupport, ProtocolVersion};
