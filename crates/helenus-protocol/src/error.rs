@@ -120,3 +120,27 @@ pub enum ProtocolError {
     #[error("{0}")]
     Malformed(&'static str),
 }
+
+/// A message that cannot be said in the protocol, or not in the version of the connection. Found before anything is sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// A field is longer than its notation, or the body longer than an envelope, can carry.
+    #[error("{what} has length {length}, above the limit of {limit}")]
+    TooLarge {
+        /// The field.
+        what: &'static str,
+        /// Its length in bytes, or the count of its elements.
+        length: usize,
+        /// The largest that can be sent.
+        limit: usize,
+    },
+    /// The message uses something that this protocol version has no place for.
+    #[error("{what} cannot be sent in protocol {version}")]
+    NotSupported {
+        /// The option or value.
+        what: &'static str,
+        /// The version of the connection.
+        version: ProtocolVersion,
+    },
+}

@@ -19,6 +19,7 @@
 mod consistency;
 mod envelope;
 mod error;
+mod notation;
 mod version;
 
 pub use consistency::ConsistencyLevel;
@@ -26,5 +27,6 @@ pub use envelope::{
     Direction, EnvelopeDecoder, EnvelopeFlags, EnvelopeHeader, HEADER_LENGTH, MAX_BODY_LENGTH, Opcode,
     StreamId,
 };
-pub use error::ProtocolError;
+pub use error::{EncodeError, ProtocolError};
+pub use notation::{RawValue, Reader, write};
 pub use version::{Features, MetadataIdSupport, ProtocolVersion};
