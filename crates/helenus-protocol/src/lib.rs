@@ -20,6 +20,7 @@ mod consistency;
 mod envelope;
 mod error;
 mod notation;
+mod types;
 mod version;
 
 pub use consistency::ConsistencyLevel;
@@ -29,4 +30,5 @@ pub use envelope::{
 };
 pub use error::{EncodeError, ProtocolError};
 pub use notation::{RawValue, Reader, write};
+pub use types::{CqlType, MAX_TYPE_NESTING, NativeType, UserDefinedType};
 pub use version::{Features, MetadataIdSupport, ProtocolVersion};
