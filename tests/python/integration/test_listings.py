@@ -89,8 +89,8 @@ def test_quickstart_vector_search_finds_the_nearest(listing: Runner, page_sessio
     assert listing.run("quickstart_vector_table") == []
     assert listing.run("quickstart_vector_insert") == []
     assert listing.run("quickstart_vector_search") == [
-        '[3] "A deep learning display that controls your mood" (sim: 0.9899)',
-        '[1] "Chat bot integrated sneakers that talk to you" (sim: 0.8179)',
+        '[3] "A deep learning display that controls your mood" (sim: 0.9944)',
+        '[2] "An AI quilt to help you sleep forever" (sim: 0.7967)',
     ]
 
 
