@@ -30,5 +30,5 @@ pub use envelope::{
 };
 pub use error::{EncodeError, ProtocolError};
 pub use notation::{RawValue, Reader, write};
-pub use types::{CqlType, MAX_TYPE_NESTING, NativeType, UserDefinedType};
+pub use types::{ColumnSpec, CqlType, MAX_TYPE_NESTING, NativeType, UserDefinedType};
 pub use version::{Features, MetadataIdSupport, ProtocolVersion};

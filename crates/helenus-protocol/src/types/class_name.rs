@@ -172,7 +172,11 @@ impl<'a> Parser<'a> {
             self.expect(':', "a field needs its type")?;
             fields.push((field, self.class(depth)?));
         }
-        Ok(CqlType::UserDefined(Arc::new(UserDefinedType { keyspace, name, fields })))
+        Ok(CqlType::UserDefined(Arc::new(UserDefinedType {
+            keyspace,
+            name,
+            fields,
+        })))
     }
 
     fn dimensions(&mut self) -> Result<usize, ProtocolError> {
@@ -199,7 +203,9 @@ impl<'a> Parser<'a> {
     fn hex_word(&mut self) -> Result<Arc<str>, ProtocolError> {
         let word = self.word()?;
         let decoded = decode_hex(word).and_then(|bytes| String::from_utf8(bytes).ok());
-        decoded.map(Arc::from).ok_or_else(|| self.error("a name is not UTF-8 in hexadecimal"))
+        decoded
+            .map(Arc::from)
+            .ok_or_else(|| self.error("a name is not UTF-8 in hexadecimal"))
     }
 
     /// Passes over `(...)` with anything balanced inside, if it is there. Does not recurse.
@@ -243,11 +249,18 @@ impl<'a> Parser<'a> {
     }
 
     fn expect(&mut self, wanted: char, reason: &'static str) -> Result<(), ProtocolError> {
-        if self.accept(wanted) { Ok(()) } else { Err(self.error(reason)) }
+        if self.accept(wanted) {
+            Ok(())
+        } else {
+            Err(self.error(reason))
+        }
     }
 
     fn error(&self, reason: &'static str) -> ProtocolError {
-        ProtocolError::InvalidType { name: self.text.chars().take(200).collect(), reason }
+        ProtocolError::InvalidType {
+            name: self.text.chars().take(200).collect(),
+            reason,
+        }
     }
 }
 
@@ -260,11 +273,18 @@ fn push_hex(out: &mut String, text: &str) {
 }
 
 fn decode_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit = |c: u8| {
+        char::from(c)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
     if !text.len().is_multiple_of(2) {
         return None;
     }
-    text.as_bytes().chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+    text.as_bytes()
+        .chunks_exact(2)
+        .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
+        .collect()
 }
 
 #[cfg(test)]
@@ -278,9 +298,15 @@ mod tests {
 
     #[test]
     fn a_class_is_known_with_and_without_its_package() {
-        assert_eq!(parse("org.apache.cassandra.db.marshal.Int32Type"), NativeType::Int.into());
+        assert_eq!(
+            parse("org.apache.cassandra.db.marshal.Int32Type"),
+            NativeType::Int.into()
+        );
         assert_eq!(parse("Int32Type"), NativeType::Int.into());
-        assert_eq!(parse("com.example.Int32Type"), CqlType::Custom("com.example.Int32Type".into()));
+        assert_eq!(
+            parse("com.example.Int32Type"),
+            CqlType::Custom("com.example.Int32Type".into())
+        );
     }
 
     #[test]
@@ -292,7 +318,8 @@ mod tests {
 
     #[test]
     fn a_vector_as_cassandra_5_sends_it_is_understood() {
-        let text = "org.apache.cassandra.db.marshal.VectorType(org.apache.cassandra.db.marshal.FloatType , 3)";
+        let text =
+            "org.apache.cassandra.db.marshal.VectorType(org.apache.cassandra.db.marshal.FloatType , 3)";
         assert_eq!(parse(text), CqlType::vector(NativeType::Float, 3));
         assert_eq!(CqlType::vector(NativeType::Float, 3).class_name(), text);
     }
@@ -318,7 +345,8 @@ mod tests {
     fn reversed_is_dropped_and_frozen_is_kept() {
         assert_eq!(parse("ReversedType(TimeUUIDType)"), NativeType::Timeuuid.into());
         assert_eq!(
-            parse("ReversedType( FrozenType (MapType(UTF8Type,TupleType(LongType,SetType(DateType)))) )").to_string(),
+            parse("ReversedType( FrozenType (MapType(UTF8Type,TupleType(LongType,SetType(DateType)))) )")
+                .to_string(),
             "frozen<map<text, tuple<bigint, set<timestamp>>>>"
         );
     }
@@ -335,20 +363,49 @@ mod tests {
             assert_eq!(parse(text), CqlType::Custom(text.into()));
             assert_eq!(parse(text).class_name(), text);
         }
-        assert_eq!(parse("ListType(a.B(c=>d)  )"), CqlType::list(CqlType::Custom("a.B(c=>d)".into())));
+        assert_eq!(
+            parse("ListType(a.B(c=>d)  )"),
+            CqlType::list(CqlType::Custom("a.B(c=>d)".into()))
+        );
     }
 
     #[test]
     fn text_that_is_no_class_is_refused() {
         for text in [
-            "", " ", "(", ")", "ListType", "ListType(", "ListType()", "ListType(Int32Type", "ListType(Int32Type))",
-            "MapType(Int32Type)", "MapType(Int32Type,)", "VectorType(FloatType)", "VectorType(FloatType, x)",
-            "VectorType(FloatType, 0)", "VectorType(FloatType, -3)", "VectorType(FloatType, 99999999999)",
-            "UserType(ks)", "UserType(ks,zz)", "UserType(ks,61,6)", "UserType(ks,61,62)", "UserType(ks,61,62:)",
-            "UserType(ks,ff)", "Int32Type Int32Type", "a.B(", "a.B((", "Int32Type,", "TupleType(,)", "é(",
+            "",
+            " ",
+            "(",
+            ")",
+            "ListType",
+            "ListType(",
+            "ListType()",
+            "ListType(Int32Type",
+            "ListType(Int32Type))",
+            "MapType(Int32Type)",
+            "MapType(Int32Type,)",
+            "VectorType(FloatType)",
+            "VectorType(FloatType, x)",
+            "VectorType(FloatType, 0)",
+            "VectorType(FloatType, -3)",
+            "VectorType(FloatType, 99999999999)",
+            "UserType(ks)",
+            "UserType(ks,zz)",
+            "UserType(ks,61,6)",
+            "UserType(ks,61,62)",
+            "UserType(ks,61,62:)",
+            "UserType(ks,ff)",
+            "Int32Type Int32Type",
+            "a.B(",
+            "a.B((",
+            "Int32Type,",
+            "TupleType(,)",
+            "é(",
         ] {
             let error = CqlType::parse_class_name(text).unwrap_err();
-            assert!(matches!(error, ProtocolError::InvalidType { .. }), "{text:?}: {error}");
+            assert!(
+                matches!(error, ProtocolError::InvalidType { .. }),
+                "{text:?}: {error}"
+            );
         }
     }
 

@@ -33,7 +33,11 @@ impl CqlType {
         text: &str,
         mut resolve: impl FnMut(Option<&str>, &str) -> Option<CqlType>,
     ) -> Result<Self, ProtocolError> {
-        let mut parser = Parser { text, at: 0, resolve: &mut resolve };
+        let mut parser = Parser {
+            text,
+            at: 0,
+            resolve: &mut resolve,
+        };
         let ty = parser.ty(Depth::TOP)?;
         if parser.peek().is_some() {
             return Err(parser.error("text after the end of the type"));
@@ -134,7 +138,9 @@ impl Parser<'_, '_> {
             Some('\'') => self.quoted('\'').map(Name::Class),
             _ => {
                 let rest = &self.text[self.at..];
-                let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+                let end = rest
+                    .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+                    .unwrap_or(rest.len());
                 if end == 0 {
                     return Err(self.error("a name is missing"));
                 }
@@ -177,11 +183,18 @@ impl Parser<'_, '_> {
     }
 
     fn expect(&mut self, wanted: char, reason: &'static str) -> Result<(), ProtocolError> {
-        if self.accept(wanted) { Ok(()) } else { Err(self.error(reason)) }
+        if self.accept(wanted) {
+            Ok(())
+        } else {
+            Err(self.error(reason))
+        }
     }
 
     fn error(&self, reason: &'static str) -> ProtocolError {
-        ProtocolError::InvalidType { name: self.text.chars().take(200).collect(), reason }
+        ProtocolError::InvalidType {
+            name: self.text.chars().take(200).collect(),
+            reason,
+        }
     }
 }
 
@@ -191,7 +204,11 @@ pub(super) fn write_identifier(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::R
     let plain = chars.next().is_some_and(|c| c.is_ascii_lowercase())
         && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         && NativeType::from_name(name).is_none();
-    if plain { f.write_str(name) } else { write!(f, "\"{}\"", name.replace('"', "\"\"")) }
+    if plain {
+        f.write_str(name)
+    } else {
+        write!(f, "\"{}\"", name.replace('"', "\"\""))
+    }
 }
 
 #[cfg(test)]
@@ -206,9 +223,19 @@ mod tests {
     #[test]
     fn text_of_every_shape_round_trips() {
         for text in [
-            "frozen<map<text, list<int>>>", "vector<float, 5>", "set<frozen<tuple<timeuuid, inet, duration>>>",
-            "address", "ks.address", "\"Address\"", "\"My Ks\".\"a\"\"b\"", "\"text\"", "list<frozen<ks.\"T\">>",
-            "'PointType'", "'com.example.Custom'", "empty", "vector<vector<text, 2>, 3>",
+            "frozen<map<text, list<int>>>",
+            "vector<float, 5>",
+            "set<frozen<tuple<timeuuid, inet, duration>>>",
+            "address",
+            "ks.address",
+            "\"Address\"",
+            "\"My Ks\".\"a\"\"b\"",
+            "\"text\"",
+            "list<frozen<ks.\"T\">>",
+            "'PointType'",
+            "'com.example.Custom'",
+            "empty",
+            "vector<vector<text, 2>, 3>",
         ] {
             assert_eq!(parse(text).to_string(), text);
         }
@@ -221,7 +248,10 @@ mod tests {
     fn case_and_spaces_do_not_matter_outside_quotes() {
         assert_eq!(parse(" Map < VARCHAR ,INT > ").to_string(), "map<text, int>");
         assert_eq!(parse("MyType").to_string(), "mytype");
-        assert_eq!(parse("'org.apache.cassandra.db.marshal.Int32Type'"), NativeType::Int.into());
+        assert_eq!(
+            parse("'org.apache.cassandra.db.marshal.Int32Type'"),
+            NativeType::Int.into()
+        );
     }
 
     #[test]
@@ -231,19 +261,51 @@ mod tests {
             assert_eq!((keyspace, name), (Some("other"), "Addr"));
             Some(CqlType::user_defined("other", "Addr", fields.clone()))
         });
-        assert_eq!(ty.unwrap(), CqlType::list(CqlType::frozen(CqlType::user_defined("other", "Addr", fields))));
+        assert_eq!(
+            ty.unwrap(),
+            CqlType::list(CqlType::frozen(CqlType::user_defined("other", "Addr", fields)))
+        );
         assert!(CqlType::parse_cql_with("nowhere", |_, _| None).is_err());
     }
 
     #[test]
     fn text_that_is_no_type_is_refused() {
         for text in [
-            "", " ", "<", "list<", "list<>", "list<int", "list<int>>", "map<int>", "map<int,>", "int int",
-            "vector<float>", "vector<float, 0>", "vector<float, x>", "vector<float, -1>", "int<text>", "tuple<>",
-            "\"", "\"\"", "\"a", "'", "''", "'a", "ks.", ".a", "ks.'a.B'", "a.b.c", "list<int>x", "é<int>", "'ListType('",
+            "",
+            " ",
+            "<",
+            "list<",
+            "list<>",
+            "list<int",
+            "list<int>>",
+            "map<int>",
+            "map<int,>",
+            "int int",
+            "vector<float>",
+            "vector<float, 0>",
+            "vector<float, x>",
+            "vector<float, -1>",
+            "int<text>",
+            "tuple<>",
+            "\"",
+            "\"\"",
+            "\"a",
+            "'",
+            "''",
+            "'a",
+            "ks.",
+            ".a",
+            "ks.'a.B'",
+            "a.b.c",
+            "list<int>x",
+            "é<int>",
+            "'ListType('",
         ] {
             let error = CqlType::parse_cql(text).unwrap_err();
-            assert!(matches!(error, ProtocolError::InvalidType { .. }), "{text:?}: {error}");
+            assert!(
+                matches!(error, ProtocolError::InvalidType { .. }),
+                "{text:?}: {error}"
+            );
         }
     }
 

@@ -5,6 +5,7 @@
 //! Invariant: a type that was read or parsed is nested at most [`MAX_TYPE_NESTING`] deep, so code may recurse over it.
 
 mod class_name;
+mod column;
 mod cql_text;
 mod native;
 mod option;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use crate::ProtocolError;
 
+pub use column::ColumnSpec;
 pub use native::NativeType;
 
 /// How deep types may be nested: `list<list<int>>` is 3 deep. Deeper ones are refused while reading.
@@ -85,7 +87,10 @@ impl CqlType {
 
     /// `vector<element, dimensions>`.
     pub fn vector(element: impl Into<CqlType>, dimensions: usize) -> Self {
-        Self::Vector { element: Arc::new(element.into()), dimensions }
+        Self::Vector {
+            element: Arc::new(element.into()),
+            dimensions,
+        }
     }
 
     /// `frozen<inner>`.
@@ -128,7 +133,9 @@ impl CqlType {
             Self::UserDefined(udt) => Self::user_defined(
                 udt.keyspace.clone(),
                 udt.name.clone(),
-                udt.fields.iter().map(|(name, ty)| (name.clone(), ty.without_frozen())),
+                udt.fields
+                    .iter()
+                    .map(|(name, ty)| (name.clone(), ty.without_frozen())),
             ),
             Self::Vector { element, dimensions } => Self::vector(element.without_frozen(), *dimensions),
         }
@@ -235,9 +242,15 @@ mod tests {
     #[test]
     fn a_vector_of_fixed_length_elements_has_a_fixed_length() {
         assert_eq!(CqlType::vector(NativeType::Float, 3).fixed_length(), Some(12));
-        assert_eq!(CqlType::vector(CqlType::vector(NativeType::Uuid, 2), 3).fixed_length(), Some(96));
+        assert_eq!(
+            CqlType::vector(CqlType::vector(NativeType::Uuid, 2), 3).fixed_length(),
+            Some(96)
+        );
         assert_eq!(CqlType::vector(NativeType::Text, 3).fixed_length(), None);
-        assert_eq!(CqlType::vector(NativeType::BigInt, usize::MAX).fixed_length(), None);
+        assert_eq!(
+            CqlType::vector(NativeType::BigInt, usize::MAX).fixed_length(),
+            None
+        );
     }
 
     #[test]

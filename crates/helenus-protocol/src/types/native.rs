@@ -99,8 +99,10 @@ const TABLE: [Row; 25] = {
 };
 
 /// Names that mean the same as one in the table.
-const CLASS_ALIASES: [(&str, NativeType); 2] =
-    [("DateType", NativeType::Timestamp), ("LexicalUUIDType", NativeType::Uuid)];
+const CLASS_ALIASES: [(&str, NativeType); 2] = [
+    ("DateType", NativeType::Timestamp),
+    ("LexicalUUIDType", NativeType::Uuid),
+];
 const NAME_ALIASES: [(&str, NativeType); 1] = [("varchar", NativeType::Text)];
 
 /// `text` in protocols 1 and 2, still accepted when read.
@@ -131,13 +133,23 @@ impl NativeType {
     /// By CQL name in lower case; `varchar` is text.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         let known = TABLE.iter().find(|row| row.1 == name).map(|row| row.0);
-        known.or_else(|| NAME_ALIASES.iter().find(|alias| alias.0 == name).map(|alias| alias.1))
+        known.or_else(|| {
+            NAME_ALIASES
+                .iter()
+                .find(|alias| alias.0 == name)
+                .map(|alias| alias.1)
+        })
     }
 
     /// By the class name without package.
     pub(super) fn from_class(class: &str) -> Option<Self> {
         let known = TABLE.iter().find(|row| row.3 == class).map(|row| row.0);
-        known.or_else(|| CLASS_ALIASES.iter().find(|alias| alias.0 == class).map(|alias| alias.1))
+        known.or_else(|| {
+            CLASS_ALIASES
+                .iter()
+                .find(|alias| alias.0 == class)
+                .map(|alias| alias.1)
+        })
     }
 
     /// By the code in an `[option]`.
@@ -184,7 +196,10 @@ mod tests {
             assert_eq!(native as usize, index);
             assert_eq!(NativeType::from_name(native.name()), Some(native));
             let class = native.class_name();
-            assert_eq!(NativeType::from_class(class.strip_prefix(MARSHAL).unwrap()), Some(native));
+            assert_eq!(
+                NativeType::from_class(class.strip_prefix(MARSHAL).unwrap()),
+                Some(native)
+            );
             if let Some(code) = native.code(ProtocolVersion::V5.features()) {
                 assert_eq!(NativeType::from_code(code), Some(native));
             }

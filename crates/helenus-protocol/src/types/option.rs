@@ -59,7 +59,9 @@ impl CqlType {
             Self::Tuple(elements) => {
                 write::short(out, TUPLE);
                 write::short_length(out, elements.len(), "number of a tuple's types")?;
-                elements.iter().try_for_each(|element| element.write(version, out))?;
+                elements
+                    .iter()
+                    .try_for_each(|element| element.write(version, out))?;
             }
             Self::UserDefined(udt) => {
                 write::short(out, USER_DEFINED);
@@ -115,9 +117,18 @@ fn read_option(reader: &mut Reader<'_>, depth: Depth) -> Result<CqlType, Protoco
                 let name: Arc<str> = reader.read_string("name of a field")?.into();
                 fields.push((name, read_option(reader, depth)?));
             }
-            CqlType::UserDefined(Arc::new(UserDefinedType { keyspace, name, fields }))
+            CqlType::UserDefined(Arc::new(UserDefinedType {
+                keyspace,
+                name,
+                fields,
+            }))
         }
-        _ => return Err(ProtocolError::UnknownCode { what: "type", code: code.into() }),
+        _ => {
+            return Err(ProtocolError::UnknownCode {
+                what: "type",
+                code: code.into(),
+            });
+        }
     })
 }
 
@@ -144,10 +155,26 @@ mod tests {
     fn codes_are_those_of_the_specification() {
         // v5 §4.2.5.2, spelled out.
         let codes = [
-            (0x01, "ascii"), (0x02, "bigint"), (0x03, "blob"), (0x04, "boolean"), (0x05, "counter"),
-            (0x06, "decimal"), (0x07, "double"), (0x08, "float"), (0x09, "int"), (0x0B, "timestamp"),
-            (0x0C, "uuid"), (0x0D, "text"), (0x0E, "varint"), (0x0F, "timeuuid"), (0x10, "inet"), (0x11, "date"),
-            (0x12, "time"), (0x13, "smallint"), (0x14, "tinyint"), (0x15, "duration"),
+            (0x01, "ascii"),
+            (0x02, "bigint"),
+            (0x03, "blob"),
+            (0x04, "boolean"),
+            (0x05, "counter"),
+            (0x06, "decimal"),
+            (0x07, "double"),
+            (0x08, "float"),
+            (0x09, "int"),
+            (0x0B, "timestamp"),
+            (0x0C, "uuid"),
+            (0x0D, "text"),
+            (0x0E, "varint"),
+            (0x0F, "timeuuid"),
+            (0x10, "inet"),
+            (0x11, "date"),
+            (0x12, "time"),
+            (0x13, "smallint"),
+            (0x14, "tinyint"),
+            (0x15, "duration"),
         ];
         for (code, name) in codes {
             let ty = read(&[0, code]).unwrap();
@@ -169,7 +196,10 @@ mod tests {
     fn a_user_defined_type_is_read_and_written() {
         let bytes = b"\x00\x30\x00\x02ks\x00\x01t\x00\x02\x00\x01a\x00\x09\x00\x01b\x00\x20\x00\x0D";
         let ty = read(bytes).unwrap();
-        let fields = [("a".into(), NativeType::Int.into()), ("b".into(), CqlType::list(NativeType::Text))];
+        let fields = [
+            ("a".into(), NativeType::Int.into()),
+            ("b".into(), CqlType::list(NativeType::Text)),
+        ];
         assert_eq!(ty, CqlType::user_defined("ks", "t", fields));
         assert_eq!(written(&ty, ProtocolVersion::V4), bytes);
     }
@@ -210,11 +240,22 @@ mod tests {
     #[test]
     fn bytes_that_are_no_type_are_refused() {
         for bytes in [
-            &[][..], &[0], &[0, 0x16], &[0xFF, 0xFF], &[0, 0x20], &[0, 0x21, 0, 9], &[0, 0, 0, 9, b'a'],
-            &[0, 0x31, 0xFF, 0xFF, 0, 9], &[0, 0x30, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 9], &[0, 0, 0, 1, 0xFF],
+            &[][..],
+            &[0],
+            &[0, 0x16],
+            &[0xFF, 0xFF],
+            &[0, 0x20],
+            &[0, 0x21, 0, 9],
+            &[0, 0, 0, 9, b'a'],
+            &[0, 0x31, 0xFF, 0xFF, 0, 9],
+            &[0, 0x30, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 9],
+            &[0, 0, 0, 1, 0xFF],
             &[0, 0, 0, 0],
         ] {
-            assert!(CqlType::read(&mut Reader::new(bytes), ProtocolVersion::V4).is_err(), "{bytes:02x?}");
+            assert!(
+                CqlType::read(&mut Reader::new(bytes), ProtocolVersion::V4).is_err(),
+                "{bytes:02x?}"
+            );
         }
     }
 
