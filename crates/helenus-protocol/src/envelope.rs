@@ -300,6 +300,11 @@ impl EnvelopeDecoder {
         wanted.saturating_sub(self.buffer.len())
     }
 
+    /// Whether no part of an envelope is held.
+    pub fn is_idle(&self) -> bool {
+        self.header.is_none() && self.buffer.is_empty()
+    }
+
     /// The next complete envelope; `None` until more bytes arrive.
     ///
     /// # Errors

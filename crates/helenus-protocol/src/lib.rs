@@ -16,19 +16,38 @@
 //! | `types` | CQL types, from options and from class names | §4.2.5.2, §6 |
 //! | `value` | CQL values to and from bytes | §6 |
 
+mod compression;
 mod consistency;
+mod crc;
 mod envelope;
 mod error;
+mod inbound;
 mod notation;
+mod request;
+mod response;
+mod segment;
 mod types;
 mod version;
 
+pub use compression::Compression;
 pub use consistency::ConsistencyLevel;
 pub use envelope::{
     Direction, EnvelopeDecoder, EnvelopeFlags, EnvelopeHeader, HEADER_LENGTH, MAX_BODY_LENGTH, Opcode,
     StreamId,
 };
 pub use error::{EncodeError, ProtocolError};
+pub use inbound::{Envelope, InboundDecoder};
 pub use notation::{RawValue, Reader, write};
+pub use request::{
+    AuthResponse, Batch, BatchEntry, BatchKind, ContinuousPaging, CustomPayload, EventKind, Execute, Prepare,
+    Query, QueryParameters, Register, Request, RequestEnvelope, RequestOptions, Revise, Startup, Values,
+    ValuesIter, encode_request,
+};
+pub use response::{
+    ErrorCode, ErrorDetails, Event, FailureReason, Failures, Prepared, Response, ResponseEnvelope,
+    ResultBody, Rows, RowsMetadata, SchemaChange, SchemaChangeTarget, SchemaChangeType, ServerError,
+    StatusChange, TopologyChange, WriteType,
+};
+pub use segment::{MAX_SEGMENT_PAYLOAD, SegmentDecoder, SegmentEncoder, SegmentPayload};
 pub use types::{ColumnSpec, CqlType, MAX_TYPE_NESTING, NativeType, UserDefinedType};
 pub use version::{Features, MetadataIdSupport, ProtocolVersion};
