@@ -167,6 +167,8 @@ impl Header {
 #[derive(Debug)]
 pub struct SegmentEncoder {
     compressed: bool,
+    /// Whether payloads travel as they are under an LZ4 header too.
+    stores: bool,
     /// Room for a compressed payload, kept from segment to segment.
     scratch: Vec<u8>,
 }
@@ -177,8 +179,16 @@ impl SegmentEncoder {
     pub fn new(compression: Option<Compression>) -> Self {
         Self {
             compressed: compression == Some(Compression::Lz4),
+            stores: false,
             scratch: Vec::new(),
         }
+    }
+
+    /// Sends payloads as they are, under an LZ4 header too: an uncompressed length of 0 says so (v5 §2.2).
+    #[must_use]
+    pub fn without_compressing(mut self) -> Self {
+        self.stores = true;
+        self
     }
 
     /// Appends the segments that carry these envelopes: whole envelopes one behind the other, of any length together.
@@ -212,8 +222,10 @@ impl SegmentEncoder {
             return;
         }
         self.scratch.clear();
-        compress_lz4(payload, &mut self.scratch);
-        let (sent, uncompressed) = match self.scratch.len() < payload.len() {
+        if !self.stores {
+            compress_lz4(payload, &mut self.scratch);
+        }
+        let (sent, uncompressed) = match !self.stores && self.scratch.len() < payload.len() {
             true => (self.scratch.as_slice(), payload.len() as u64),
             false => (payload, 0),
         };
@@ -264,4 +276,3 @@ fn little_endian(bytes: &[u8]) -> u64 {
         .rev()
         .fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
-

@@ -1,1 +1,3 @@
 //! Servers for tests.
+
+pub mod fake;
