@@ -1,0 +1,1 @@
+"""The implementation of :mod:`cassandra.cqltypes`, where users find the type classes."""
