@@ -7,7 +7,8 @@ import os
 
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, ProtocolVersion
 
-contact_points = os.environ.get("HELENUS_CONTACT_POINTS", "127.0.0.1").split(",")
+# Addresses as a list; ports are left to the default.
+contact_points = [point.rsplit(":", 1)[0] for point in os.environ.get("HELENUS_CONTACT_POINTS", "127.0.0.1").split(",")]
 
 
 def users_table() -> None:
