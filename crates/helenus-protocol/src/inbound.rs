@@ -131,3 +131,6 @@ impl InboundDecoder {
         Ok(Envelope { header, body })
     }
 }
+
+#[cfg(test)]
+mod tests;

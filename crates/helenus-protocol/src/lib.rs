@@ -26,6 +26,8 @@ mod notation;
 mod request;
 mod response;
 mod segment;
+#[cfg(test)]
+mod testing;
 mod types;
 mod version;
 

@@ -276,3 +276,6 @@ fn little_endian(bytes: &[u8]) -> u64 {
         .rev()
         .fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@
 //! allocated for it, so that no peer can make us reserve more memory than it sent bytes.
 
 mod reader;
+#[cfg(test)]
+mod tests;
 pub mod write;
 
 pub use reader::{RawValue, Reader};

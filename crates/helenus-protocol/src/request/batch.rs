@@ -3,8 +3,6 @@
 //! Native protocol v3, v4 and v5 §4.1.7. Values are bound by position: names cannot work, because their flag stands behind
 //! the values (CASSANDRA-10246).
 
-use std::borrow::Cow;
-
 use super::flags::{decode_flags, encode_flags};
 use super::parameters::{KEYSPACE, NAMES, NOW_IN_SECONDS, SERIAL_CONSISTENCY, TIMESTAMP};
 use super::{Values, not_supported};
@@ -29,7 +27,7 @@ pub struct Batch<'a> {
     /// What the statements have to do with each other.
     pub kind: BatchKind,
     /// The statements, at most 65,535.
-    pub statements: Cow<'a, [BatchEntry<'a>]>,
+    pub statements: Vec<BatchEntry<'a>>,
     /// How many replicas must answer.
     pub consistency: ConsistencyLevel,
     /// Consistency of the Paxos phase of conditional statements: SERIAL (the server's default) or LOCAL_SERIAL.
@@ -46,7 +44,7 @@ impl Default for Batch<'_> {
     fn default() -> Self {
         Self {
             kind: BatchKind::Logged,
-            statements: Cow::Borrowed(&[]),
+            statements: Vec::new(),
             consistency: ConsistencyLevel::LocalOne,
             serial_consistency: None,
             timestamp: None,
@@ -79,7 +77,7 @@ impl<'a> Batch<'a> {
     pub(super) fn encode(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         write::byte(out, self.kind.code());
         write::short_length(out, self.statements.len(), "statements of a batch")?;
-        for entry in self.statements.iter() {
+        for entry in &self.statements {
             entry.encode(version, out)?;
         }
         write::consistency(out, self.consistency);
@@ -121,7 +119,7 @@ impl<'a> Batch<'a> {
         }
         let mut batch = Self {
             kind,
-            statements: Cow::Owned(statements),
+            statements,
             consistency,
             ..Self::default()
         };

@@ -12,6 +12,8 @@ mod parameters;
 mod prepare;
 mod query;
 mod revise;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub use batch::{Batch, BatchEntry, BatchKind};

@@ -13,6 +13,8 @@ mod prepared;
 mod result;
 mod rows;
 mod schema_change;
+#[cfg(test)]
+mod tests;
 
 pub use error::{ErrorDetails, FailureReason, Failures, ServerError, WriteType};
 pub use error_code::ErrorCode;
