@@ -1,3 +1,7 @@
-//! Servers for tests.
+//! Servers for tests: what stands on the other side of a CQL connection.
+//!
+//! [`cassandra`] runs clusters of real Apache Cassandra on loopback addresses; the same is available on the command line as
+//! `helenus-testkit`. [`fake`] is scripted servers inside the test's own process.
 
+pub mod cassandra;
 pub mod fake;

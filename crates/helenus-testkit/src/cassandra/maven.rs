@@ -1,0 +1,98 @@
+//! Gets Cassandra's jars from Maven Central through Maven's own client.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use super::error::{Error, Result};
+use super::progress::Progress;
+use super::version::CassandraVersion;
+
+/// Copies the jars of `version` and of everything it needs at run time into `lib`. Maven's own files go into `work`.
+pub(crate) fn copy_jars(
+    version: &CassandraVersion,
+    lib: &Path,
+    work: &Path,
+    progress: &Progress,
+) -> Result<()> {
+    let project = work.join("pom.xml");
+    fs::write(&project, project_file(version)).map_err(Error::io("write", &project))?;
+    let log = work.join("maven.log");
+    let output = File::create(&log).map_err(Error::io("create", &log))?;
+    let errors = output.try_clone().map_err(Error::io("create", &log))?;
+    let command = std::env::var("HELENUS_MVN").unwrap_or_else(|_| "mvn".to_owned());
+    let mut maven = Command::new(&command)
+        .args([
+            "-B",
+            "-Dstyle.color=never",
+            "-Dorg.slf4j.simpleLogger.log.org.apache.maven.cli.transfer=warn",
+            "-f",
+        ])
+        .arg(&project)
+        .arg(COPY)
+        .arg("-DincludeScope=runtime")
+        .arg(format!("-DoutputDirectory={}", lib.display()))
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .spawn()
+        .map_err(|source| Error::MavenMissing {
+            command: command.clone(),
+            source,
+        })?;
+    let status = wait(&mut maven, lib, version, progress).map_err(Error::io("wait for", &command))?;
+    let complete = lib.join(format!("cassandra-all-{version}.jar")).exists();
+    if !status.success() || !complete {
+        let output = fs::read_to_string(&log).unwrap_or_default();
+        let errors: Vec<_> = output
+            .lines()
+            .filter(|line| line.starts_with("[ERROR]"))
+            .take(3)
+            .collect();
+        return Err(Error::Maven {
+            version: version.to_string(),
+            status,
+            output: errors.join(" "),
+        });
+    }
+    Ok(())
+}
+
+/// Waits for Maven and tells from time to time how far it is.
+fn wait(
+    maven: &mut std::process::Child,
+    lib: &Path,
+    version: &CassandraVersion,
+    progress: &Progress,
+) -> std::io::Result<ExitStatus> {
+    let mut told = Instant::now();
+    loop {
+        if let Some(status) = maven.try_wait()? {
+            return Ok(status);
+        }
+        if told.elapsed() >= Duration::from_secs(5) {
+            told = Instant::now();
+            let jars = fs::read_dir(lib).map_or(0, Iterator::count);
+            progress.say(format!(
+                "fetching Cassandra {version} from Maven Central: {jars} jars in place"
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn project_file(version: &CassandraVersion) -> String {
+    format!(
+        "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\n  \
+           <modelVersion>4.0.0</modelVersion>\n  \
+           <groupId>local</groupId><artifactId>cassandra-distribution</artifactId><version>1</version>\n  \
+           <dependencies><dependency>\n    \
+             <groupId>org.apache.cassandra</groupId><artifactId>cassandra-all</artifactId><version>{version}</version>\n  \
+           </dependency></dependencies>\n\
+         </project>\n"
+    )
+}
+
+/// The plugin's goal, with its version so that it works the same tomorrow.
+const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies";

@@ -1,0 +1,66 @@
+//! The commands of `helenus-testkit`. Results go to standard output, everything else to standard error.
+
+mod options;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use helenus_testkit::cassandra::{CassandraVersion, Distribution, Java, Progress};
+
+/// Servers for tests of Cassandra clients.
+#[derive(Debug, Parser)]
+#[command(name = "helenus-testkit", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Clusters of real Cassandra on 127.0.0.x
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
+    /// Gets a version of Cassandra from Maven Central and prepares it for fast starts
+    Fetch {
+        /// A version, or 5.0, 4.1 or 4.0
+        #[arg(default_value = "5.0")]
+        version: CassandraVersion,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ClusterCommand {
+    /// Runs a cluster until standard input closes or a signal comes, or around a command
+    ///
+    /// When the cluster is ready, one line of JSON on standard output tells its contact points and its control socket. With a
+    /// command, that finds HELENUS_CONTACT_POINTS and more in its environment instead; its exit status becomes this one's, and
+    /// a failure lets the logs stay.
+    Run(Box<run::Run>),
+}
+
+pub(crate) fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Cluster(ClusterCommand::Run(run)) => run.execute(),
+        Command::Fetch { version } => fetch(&version),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("helenus-testkit: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn fetch(version: &CassandraVersion) -> Result<ExitCode, Failure> {
+    let progress = Progress::stderr();
+    let distribution = Distribution::fetch(version, &progress)?;
+    println!(
+        "Cassandra {version}: {} jars, Java {}",
+        distribution.jars().len(),
+        Java::find()?.version()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Any error; the command line only prints it.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
