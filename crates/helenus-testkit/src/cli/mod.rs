@@ -1,5 +1,6 @@
 //! The commands of `helenus-testkit`. Results go to standard output, everything else to standard error.
 
+mod canned;
 mod options;
 mod run;
 
@@ -27,6 +28,8 @@ enum Command {
         #[arg(default_value = "5.0")]
         version: CassandraVersion,
     },
+    /// A server that answers a benchmark's statements with ready bytes, to measure clients
+    Canned(canned::Canned),
 }
 
 #[derive(Debug, Subcommand)]
@@ -44,6 +47,7 @@ pub(crate) fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Cluster(ClusterCommand::Run(run)) => run.execute(),
         Command::Fetch { version } => fetch(&version),
+        Command::Canned(canned) => canned.execute(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("helenus-testkit: {error}");

@@ -151,14 +151,14 @@ impl Connection {
         shared: &Arc<Shared>,
     ) -> io::Result<()> {
         let Envelope { header, body } = envelope;
-        if !shared.script().versions.contains(&header.version) {
+        if !shared.healthy.script().versions.contains(&header.version) {
             let error = ProtocolError::UnsupportedVersion {
                 number: header.version.number(),
             };
             return self.refuse_version(&error, header.stream, shared).await;
         }
         let version = *self.version.get_or_init(|| header.version);
-        let received = Received::new(self.id, header, body, |id| shared.text_of(id));
+        let received = Received::new(self.id, header, body, |id| shared.healthy.text_of(id));
         let received = match received {
             Ok(received) => Arc::new(received),
             Err(error) => {
@@ -176,7 +176,7 @@ impl Connection {
             }
         }
         shared.record(&received);
-        let script = shared.script();
+        let script = shared.healthy.script();
         let actions = script.decide(&received).unwrap_or_else(|| vec![Action::Default]);
         self.clone().run(actions, 0, received, shared.clone()).await
     }
@@ -236,7 +236,7 @@ impl Connection {
         let (version, stream) = (received.version(), received.stream());
         match action {
             Action::Default => {
-                let reply = shared.answer(self, received);
+                let reply = self.answer(received, shared);
                 self.send_answer(&reply, received).await
             }
             Action::Reply(reply) => self.send_answer(reply, received).await,
@@ -344,7 +344,7 @@ impl Connection {
         let ProtocolError::UnsupportedVersion { number } = error else {
             return Ok(());
         };
-        let script = shared.script();
+        let script = shared.healthy.script();
         let highest = script
             .versions
             .iter()
@@ -366,48 +366,24 @@ impl Connection {
         Ok(())
     }
 
-    /// The answer to STARTUP.
-    pub(super) fn answer_startup(
-        &self,
-        startup: &Startup,
-        version: ProtocolVersion,
-        shared: &Shared,
-    ) -> Reply {
-        let script = shared.script();
-        if let Some(name) = startup.get(Startup::COMPRESSION) {
-            let possible = Compression::from_name(name).is_some_and(|compression| {
-                script.compressions.contains(&compression)
-                    && (version.features().snappy || compression == Compression::Lz4)
-            });
-            if !possible {
-                return Reply::error(
-                    ErrorCode::Protocol,
-                    format!("Unknown compression algorithm: {name}"),
-                );
+    /// What a healthy node answers.
+    fn answer(&self, received: &Received, shared: &Shared) -> Reply {
+        match received.request().request {
+            Request::AuthResponse(response) => self.answer_token(response.token.unwrap_or_default(), shared),
+            Request::Register(register) => {
+                self.registered().extend_from_slice(&register.events);
+                Response::Ready.into()
             }
-        }
-        match script.authentication.class_name() {
-            None => Response::Ready.into(),
-            Some(name) => Response::Authenticate {
-                authenticator: name.to_owned(),
-            }
-            .into(),
+            _ => shared.healthy.answer(received),
         }
     }
 
-    /// The answer to AUTH_RESPONSE.
-    pub(super) fn answer_token(&self, token: &[u8], shared: &Shared) -> Reply {
+    fn answer_token(&self, token: &[u8], shared: &Shared) -> Reply {
         let round = self.authentication_round.fetch_add(1, Ordering::AcqRel);
-        match shared.script().authentication.judge(round, token) {
+        match shared.healthy.script().authentication.judge(round, token) {
             super::Verdict::Challenge(token) => Response::AuthChallenge(Some(token)).into(),
             super::Verdict::Accept => Response::AuthSuccess(None).into(),
             super::Verdict::Refuse(message) => Reply::error(ErrorCode::Authentication, message),
         }
-    }
-
-    /// The answer to REGISTER.
-    pub(super) fn answer_register(&self, events: &[EventKind]) -> Reply {
-        self.registered().extend_from_slice(events);
-        Response::Ready.into()
     }
 }

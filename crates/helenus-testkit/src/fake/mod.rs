@@ -11,6 +11,7 @@ pub mod cell;
 mod action;
 mod cluster;
 mod connection;
+mod healthy;
 mod node;
 mod output;
 mod received;
@@ -22,10 +23,13 @@ mod system_tables;
 mod table;
 
 #[cfg(test)]
+pub(crate) mod test_client;
+#[cfg(test)]
 mod tests;
 
 pub use action::{Action, Corruption, Gate};
 pub use cluster::FakeCluster;
+pub(crate) use healthy::HealthyNode;
 pub use node::FakeNode;
 pub use received::Received;
 pub use reply::Reply;

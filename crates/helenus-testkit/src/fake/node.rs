@@ -6,33 +6,22 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use bytes::Bytes;
-use helenus_protocol::{
-    BatchEntry, ErrorCode, Event, Execute, Opcode, QueryParameters, RawValue, Request, RequestEnvelope,
-    Response, ResultBody, Values,
-};
+use helenus_protocol::{Event, Opcode};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::cell::Cell;
 use super::connection::Connection;
+use super::healthy::HealthyNode;
 use super::received::Received;
-use super::reply::Reply;
 use super::script::Script;
-use super::select::{Select, parse_select, parse_use};
 use super::statement::Statement;
 use super::system_tables::{NodeInfo, Topology};
-use super::table;
 
 /// What a node and its connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    address: SocketAddr,
-    script: RwLock<Arc<Script>>,
-    topology: Arc<RwLock<Topology>>,
-    /// Text and keyspace by statement id.
-    prepared: Mutex<HashMap<Bytes, (String, Option<String>)>>,
+    pub(super) healthy: HealthyNode,
     received: Mutex<Vec<Arc<Received>>>,
     /// By opcode.
     counts: [AtomicUsize; 256],
@@ -80,10 +69,7 @@ impl FakeNode {
         topology: Arc<RwLock<Topology>>,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            address: listener.local_addr()?,
-            script: RwLock::new(Arc::new(script)),
-            topology,
-            prepared: Mutex::default(),
+            healthy: HealthyNode::new(listener.local_addr()?, script, topology),
             received: Mutex::default(),
             counts: [const { AtomicUsize::new(0) }; 256],
             connections: Mutex::default(),
@@ -96,25 +82,18 @@ impl FakeNode {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.shared.address
+        self.shared.healthy.address()
     }
 
     /// Changes the cluster's topology as all of its nodes see it. Clients learn of it when they ask, or by
     /// [`FakeNode::push_event`].
     pub fn topology<T>(&self, change: impl FnOnce(&mut Topology) -> T) -> T {
-        change(
-            &mut self
-                .shared
-                .topology
-                .write()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        self.shared.healthy.change_topology(change)
     }
 
     /// Changes the script for requests that arrive from here on. A handler added here comes before those of the script.
     pub fn change_script(&self, change: impl FnOnce(Script) -> Script) {
-        let mut script = self.shared.script.write().unwrap_or_else(PoisonError::into_inner);
-        *script = Arc::new(change((**script).clone()));
+        self.shared.healthy.change_script(change);
     }
 
     /// Adds a statement, or replaces the one with the same text: its columns may change under a prepared statement.
@@ -124,7 +103,7 @@ impl FakeNode {
 
     /// Forgets all prepared statements: EXECUTE answers UNPREPARED until PREPARE comes again.
     pub fn forget_prepared(&self) {
-        lock(&self.shared.prepared).clear();
+        self.shared.healthy.forget_prepared();
     }
 
     /// How many requests of this kind arrived.
@@ -228,7 +207,7 @@ impl FakeNode {
     /// [`io::Error`] when the port is taken.
     pub async fn listen_again(&mut self) -> io::Result<()> {
         if self.listening.is_none() {
-            let listener = TcpListener::bind(self.shared.address).await?;
+            let listener = TcpListener::bind(self.shared.healthy.address()).await?;
             self.listening = Some(tokio::spawn(accept(listener, self.shared.clone())));
         }
         Ok(())
@@ -260,7 +239,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                 shared.changed();
             }
             Err(error) => {
-                tracing::warn!(%error, address = %shared.address, "fake node cannot accept");
+                tracing::warn!(%error, address = %shared.healthy.address(), "fake node cannot accept");
                 return;
             }
         }
@@ -268,13 +247,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 impl Shared {
-    pub(super) fn script(&self) -> Arc<Script> {
-        self.script.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     pub(super) fn record(&self, received: &Arc<Received>) {
         self.counts[usize::from(received.opcode().code())].fetch_add(1, Ordering::AcqRel);
-        if self.script().keeps_requests {
+        if self.healthy.script().keeps_requests {
             lock(&self.received).push(received.clone());
         }
         self.changed();
@@ -285,10 +260,6 @@ impl Shared {
         self.changed();
     }
 
-    pub(super) fn text_of(&self, id: &[u8]) -> Option<String> {
-        lock(&self.prepared).get(id).map(|(text, _)| text.clone())
-    }
-
     pub(super) fn changed(&self) {
         self.changes
             .send_modify(|changes| *changes = changes.wrapping_add(1));
@@ -297,152 +268,8 @@ impl Shared {
     fn open_connections(&self) -> Vec<Arc<Connection>> {
         lock(&self.connections).values().cloned().collect()
     }
-
-    /// What a healthy node answers.
-    pub(super) fn answer(&self, connection: &Connection, received: &Received) -> Reply {
-        let RequestEnvelope { tracing, request, .. } = received.request();
-        let reply = match &request {
-            Request::Options => self.supported(),
-            Request::Startup(startup) => connection.answer_startup(startup, received.version(), self),
-            Request::AuthResponse(response) => {
-                connection.answer_token(response.token.unwrap_or_default(), self)
-            }
-            Request::Register(register) => connection.answer_register(&register.events),
-            Request::Query(query) => self.query(query.text, &query.parameters),
-            Request::Prepare(prepare) => self.prepare(prepare.text, prepare.keyspace, received),
-            Request::Execute(execute) => self.execute(execute),
-            Request::Batch(batch) => self.batch(&batch.statements),
-            _ => Reply::error(ErrorCode::Protocol, "this request is not scripted"),
-        };
-        match tracing {
-            true => reply.with_tracing_id(uuid::Uuid::from_u64_pair(
-                0x7261_6365_0000_1000,
-                0x8000_0000_0000_0000 | u64::from(received.stream().unsigned_abs()),
-            )),
-            false => reply,
-        }
-    }
-
-    fn supported(&self) -> Reply {
-        let script = self.script();
-        let compressions = script
-            .compressions
-            .iter()
-            .map(|compression| compression.name().to_owned());
-        let versions = script
-            .versions
-            .iter()
-            .map(|version| format!("{}/{version}", version.number()));
-        Response::Supported(
-            [
-                ("CQL_VERSION".to_owned(), vec!["3.4.7".to_owned()]),
-                ("COMPRESSION".to_owned(), compressions.collect()),
-                ("PROTOCOL_VERSIONS".to_owned(), versions.collect()),
-            ]
-            .into(),
-        )
-        .into()
-    }
-
-    fn query(&self, text: &str, parameters: &QueryParameters<'_>) -> Reply {
-        if let Some(keyspace) = parse_use(text) {
-            return Reply::set_keyspace(keyspace);
-        }
-        if let Some(statement) = find(&self.script(), text) {
-            return statement.reply(parameters, None);
-        }
-        match parse_select(text) {
-            Some(select) => self.select(&select, &parameters.values),
-            None => Reply::void(),
-        }
-    }
-
-    fn select(&self, select: &Select, values: &Values<'_>) -> Reply {
-        let Some(table) = self.table(select) else {
-            let keyspace = select.keyspace.as_deref().unwrap_or("");
-            let message = format!("table {keyspace}.{} does not exist", select.table);
-            return Reply::error(ErrorCode::Invalid, message);
-        };
-        match table.select(select, &bound(values)) {
-            Ok(rows) => rows.into(),
-            Err(name) => Reply::error(
-                ErrorCode::Invalid,
-                format!("Undefined column name {name} in table {}", table.name()),
-            ),
-        }
-    }
-
-    fn table(&self, select: &Select) -> Option<table::Table> {
-        let topology = self.topology.read().unwrap_or_else(PoisonError::into_inner);
-        topology.table(self.address, select.keyspace.as_deref()?, &select.table)
-    }
-
-    fn prepare(&self, text: &str, keyspace: Option<&str>, received: &Received) -> Reply {
-        let script = self.script();
-        let prepared = match find(&script, text) {
-            Some(statement) => statement.prepared(received.version(), keyspace),
-            None => match parse_select(text).and_then(|select| Some((self.table(&select)?, select))) {
-                Some((table, select)) => {
-                    let statement = Statement::new(text).table(table.keyspace(), table.name());
-                    let mut prepared = statement.prepared(received.version(), keyspace);
-                    prepared.bind_columns = table.bind_columns(&select);
-                    if let Ok(rows) = table.select(&select, &[]) {
-                        prepared.result = rows.metadata;
-                    }
-                    prepared
-                }
-                None => {
-                    return Reply::error(
-                        ErrorCode::Invalid,
-                        format!("the script has no statement {text:?}"),
-                    );
-                }
-            },
-        };
-        let entry = (text.to_owned(), keyspace.map(str::to_owned));
-        lock(&self.prepared).insert(prepared.id.clone(), entry);
-        ResultBody::Prepared(prepared).into()
-    }
-
-    fn execute(&self, execute: &Execute<'_>) -> Reply {
-        let Some(text) = self.text_of(execute.id) else {
-            return Reply::unprepared(Bytes::copy_from_slice(execute.id));
-        };
-        match find(&self.script(), &text) {
-            Some(statement) => statement.reply(&execute.parameters, execute.result_metadata_id),
-            None => self.query(&text, &execute.parameters),
-        }
-    }
-
-    fn batch(&self, entries: &[BatchEntry<'_>]) -> Reply {
-        let unknown = entries.iter().find_map(|entry| match entry {
-            BatchEntry::Prepared { id, .. } if self.text_of(id).is_none() => Some(*id),
-            _ => None,
-        });
-        match unknown {
-            Some(id) => Reply::unprepared(Bytes::copy_from_slice(id)),
-            None => Reply::void(),
-        }
-    }
 }
 
-fn find<'a>(script: &'a Script, text: &str) -> Option<&'a Statement> {
-    script
-        .statements
-        .iter()
-        .find(|statement| statement.text() == text)
-}
-
-fn bound(values: &Values<'_>) -> Vec<Cell> {
-    values
-        .iter()
-        .map(|value| match value {
-            Ok((_, RawValue::Bytes(bytes))) => Some(Bytes::copy_from_slice(bytes)),
-            _ => None,
-        })
-        .collect()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -97,12 +97,16 @@ impl Statement {
 
     /// The answer to PREPARE.
     pub(crate) fn prepared(&self, version: ProtocolVersion, keyspace: Option<&str>) -> Prepared {
-        let has_id = version.features().result_metadata_id == MetadataIdSupport::Present;
+        let features = version.features();
+        let has_id = features.result_metadata_id == MetadataIdSupport::Present;
         Prepared {
             id: self.id(keyspace),
             result_metadata_id: has_id.then(|| self.metadata_id()),
             bind_columns: self.bind_columns.clone(),
-            partition_key_indexes: self.partition_key.clone(),
+            partition_key_indexes: match features.partition_key_indexes {
+                true => self.partition_key.clone(),
+                false => Vec::new(),
+            },
             result: match &self.columns {
                 Some(columns) => table::metadata(columns.clone()),
                 None => table::metadata(Arc::new([])),

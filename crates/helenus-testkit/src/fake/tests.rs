@@ -1,122 +1,19 @@
 //! A client made of the codec alone against fake nodes.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use helenus_protocol::{
-    AuthResponse, Compression, Direction, Envelope, ErrorCode, Event, EventKind, Execute, InboundDecoder,
-    NativeType, Opcode, Prepare, ProtocolVersion, Query, QueryParameters, Register, Request, RequestOptions,
-    Response, ResponseEnvelope, ResultBody, Rows, SegmentEncoder, Startup, StatusChange, StreamId, Values,
-    encode_request,
+    AuthResponse, Compression, Envelope, ErrorCode, Event, EventKind, Execute, NativeType, Opcode, Prepare,
+    ProtocolVersion, QueryParameters, Register, Request, Response, ResponseEnvelope, ResultBody, Startup,
+    StatusChange, Values,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::test_client::{Client, query};
 use super::*;
 
 const V4: ProtocolVersion = ProtocolVersion::V4;
 const V5: ProtocolVersion = ProtocolVersion::V5;
-
-struct Client {
-    socket: TcpStream,
-    decoder: InboundDecoder,
-    version: ProtocolVersion,
-    compression: Option<Compression>,
-    segments: Option<SegmentEncoder>,
-}
-
-impl Client {
-    async fn bare(address: SocketAddr, version: ProtocolVersion) -> Self {
-        Self {
-            socket: TcpStream::connect(address).await.unwrap(),
-            decoder: InboundDecoder::new(Direction::Response),
-            version,
-            compression: None,
-            segments: None,
-        }
-    }
-
-    async fn connect(
-        address: SocketAddr,
-        version: ProtocolVersion,
-        compression: Option<Compression>,
-    ) -> Self {
-        let mut client = Self::bare(address, version).await;
-        let startup = Startup::new().with_compression(compression);
-        let answer = client.ask(&Request::Startup(startup)).await;
-        assert_eq!(answer, Response::Ready);
-        client.agree(compression);
-        client
-    }
-
-    /// What follows STARTUP and its answer.
-    fn agree(&mut self, compression: Option<Compression>) {
-        if self.version.features().segments {
-            self.decoder.start_segments(compression);
-            self.segments = Some(SegmentEncoder::new(compression));
-        } else {
-            self.decoder.set_compression(compression);
-            self.compression = compression;
-        }
-    }
-
-    async fn send(&mut self, stream: i16, request: &Request<'_>) {
-        let options = RequestOptions {
-            compression: self.compression,
-            ..RequestOptions::default()
-        };
-        let stream = StreamId::new(stream).unwrap();
-        let mut envelope = Vec::new();
-        encode_request(request, self.version, stream, &options, &mut envelope).unwrap();
-        let mut out = Vec::new();
-        match &mut self.segments {
-            Some(segments) => segments.encode(&envelope, &mut out),
-            None => out = envelope,
-        }
-        self.socket.write_all(&out).await.unwrap();
-    }
-
-    /// The next envelope; `None` at the end of the stream.
-    async fn receive(&mut self) -> Option<Envelope> {
-        loop {
-            if let Some(envelope) = self.decoder.next().unwrap() {
-                return Some(envelope);
-            }
-            if self.socket.read_buf(self.decoder.buffer()).await.ok()? == 0 {
-                return None;
-            }
-        }
-    }
-
-    async fn response(&mut self) -> (i16, Response) {
-        let Envelope { header, body } = self.receive().await.unwrap();
-        (
-            header.stream,
-            ResponseEnvelope::decode(&header, body).unwrap().response,
-        )
-    }
-
-    async fn ask(&mut self, request: &Request<'_>) -> Response {
-        self.send(7, request).await;
-        let (stream, response) = self.response().await;
-        assert_eq!(stream, 7);
-        response
-    }
-
-    async fn rows(&mut self, text: &str) -> Rows {
-        match self.ask(&query(text)).await {
-            Response::Result(ResultBody::Rows(rows)) => rows,
-            other => panic!("no rows but {other:?}"),
-        }
-    }
-}
-
-fn query(text: &str) -> Request<'_> {
-    Request::Query(Query {
-        text,
-        parameters: QueryParameters::default(),
-    })
-}
 
 fn void() -> Response {
     Response::Result(ResultBody::Void)

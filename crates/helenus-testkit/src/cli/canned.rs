@@ -1,0 +1,48 @@
+//! `helenus-testkit canned`: the canned responder as a process of its own.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+
+use clap::Args;
+use helenus_testkit::canned::{CannedServer, Workload};
+
+use super::Failure;
+
+/// Runs until standard input closes.
+///
+/// One line of JSON on standard output tells the address once it listens.
+#[derive(Debug, Args)]
+pub(super) struct Canned {
+    /// Address to listen on
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    address: IpAddr,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Prints the CQL that makes the same tables on a real node, and ends
+    #[arg(long)]
+    schema: bool,
+}
+
+impl Canned {
+    pub(super) fn execute(self) -> Result<ExitCode, Failure> {
+        if self.schema {
+            for statement in Workload::schema() {
+                println!("{statement};");
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        let server = CannedServer::start(SocketAddr::new(self.address, self.port))?;
+        println!(
+            "{}",
+            serde_json::json!({ "address": server.address().to_string() })
+        );
+        std::io::stdout().flush()?;
+        // What is written there means nothing; its end means the end.
+        let mut ignored = [0; 64];
+        let mut input = std::io::stdin().lock();
+        while input.read(&mut ignored)? > 0 {}
+        Ok(ExitCode::SUCCESS)
+    }
+}
