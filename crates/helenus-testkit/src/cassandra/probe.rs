@@ -1,6 +1,6 @@
 //! The few CQL messages that tell whether a node serves clients.
 //!
-//! Native protocol v4 §2 and §4: OPTIONS, STARTUP, AUTH_RESPONSE and QUERY, of which only the first cell is read. v4 because all
+//! Native protocol v4 §2 and §4: OPTIONS, STARTUP, AUTH_RESPONSE and QUERY, of whose answer only the number of rows is read. v4 because all
 //! supported versions speak it without segments; a node that refuses it (`allow_older_protocols: false`) answers with an
 //! ERROR that is an answer all the same.
 
@@ -86,15 +86,15 @@ impl Probe {
         }
     }
 
-    /// Runs a query and returns the first cell of the first row.
-    pub(crate) fn query(&mut self, query: &str, consistency: u16) -> Result<Option<Vec<u8>>, ProbeError> {
+    /// Runs a query and returns the number of rows on the first page.
+    pub(crate) fn query(&mut self, query: &str, consistency: u16) -> Result<usize, ProbeError> {
         let mut body = Vec::with_capacity(query.len() + 7);
         body.extend((query.len() as u32).to_be_bytes());
         body.extend(query.as_bytes());
         body.extend(consistency.to_be_bytes());
         body.push(0); // no flags
         match self.request(QUERY, &body)? {
-            (RESULT, body) => first_cell(&body).ok_or(ProbeError::Protocol("the rows cannot be read")),
+            (RESULT, body) => row_count(&body).ok_or(ProbeError::Protocol("the rows cannot be read")),
             _ => Err(ProbeError::Protocol("QUERY was not answered with RESULT")),
         }
     }
@@ -107,13 +107,18 @@ impl Probe {
         self.stream.flush()?;
         let mut header = [0; 9];
         self.stream.read_exact(&mut header)?;
-        let [version, _flags, _, _, opcode, l0, l1, l2, l3] = header;
+        let [version, flags, _, _, opcode, l0, l1, l2, l3] = header;
         let length = u32::from_be_bytes([l0, l1, l2, l3]);
         if version & 0x80 == 0 || length > MAX_BODY {
             return Err(ProbeError::Protocol("the header is not one of a response"));
         }
         let mut body = vec![0; length as usize];
         self.stream.read_exact(&mut body)?;
+        if flags & WARNING != 0 {
+            body = without_warnings(&body)
+                .ok_or(ProbeError::Protocol("the warnings cannot be read"))?
+                .to_vec();
+        }
         if opcode == ERROR {
             let mut rest = &body[..];
             let code = take(&mut rest).map_or(0, i32::from_be_bytes);
@@ -140,19 +145,28 @@ fn open(address: SocketAddr, access: &Access, timeout: Duration) -> Result<Box<d
     Ok(Box::new(rustls::StreamOwned::new(connection, socket)))
 }
 
-/// The first cell of a RESULT of kind Rows (v4 §4.2.5.2); `Some(None)` for other kinds, no row, or null.
-fn first_cell(mut body: &[u8]) -> Option<Option<Vec<u8>>> {
+/// The body behind the [string list] of warnings (v4 §2.2).
+fn without_warnings(mut body: &[u8]) -> Option<&[u8]> {
+    let rest = &mut body;
+    for _ in 0..u16::from_be_bytes(take(rest)?) {
+        short_bytes(rest)?;
+    }
+    Some(*rest)
+}
+
+/// The number of rows in a RESULT of kind Rows (v4 §4.2.5.2); 0 for other kinds.
+fn row_count(mut body: &[u8]) -> Option<usize> {
     let rest = &mut body;
     if i32::from_be_bytes(take(rest)?) != ROWS {
-        return Some(None);
+        return Some(0);
     }
     let flags = i32::from_be_bytes(take(rest)?);
     let columns = i32::from_be_bytes(take(rest)?);
-    if flags & 0x0002 != 0 {
+    if flags & HAS_MORE_PAGES != 0 {
         let length = i32::from_be_bytes(take(rest)?);
         cut(rest, usize::try_from(length).ok()?)?;
     }
-    let global = flags & 0x0001 != 0;
+    let global = flags & GLOBAL_TABLES_SPEC != 0;
     if global {
         short_bytes(rest)?;
         short_bytes(rest)?;
@@ -169,14 +183,7 @@ fn first_cell(mut body: &[u8]) -> Option<Option<Vec<u8>>> {
             return None;
         }
     }
-    let rows = i32::from_be_bytes(take(rest)?);
-    if rows < 1 || columns < 1 {
-        return Some(None);
-    }
-    match usize::try_from(i32::from_be_bytes(take(rest)?)) {
-        Ok(length) => Some(Some(cut(rest, length)?.to_vec())),
-        Err(_) => Some(None),
-    }
+    usize::try_from(i32::from_be_bytes(take(rest)?)).ok()
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -207,7 +214,10 @@ const QUERY: u8 = 0x07;
 const RESULT: u8 = 0x08;
 const AUTH_RESPONSE: u8 = 0x0F;
 const AUTH_SUCCESS: u8 = 0x10;
+const WARNING: u8 = 0x08;
 const ROWS: i32 = 0x0002;
+const GLOBAL_TABLES_SPEC: i32 = 0x0001;
+const HAS_MORE_PAGES: i32 = 0x0002;
 const PROTOCOL_ERROR: i32 = 0x000A;
 /// Consistency level ONE.
 pub(crate) const ONE: u16 = 0x0001;
@@ -221,21 +231,31 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
-    /// `SELECT count(*)`: one bigint column, one row.
-    const COUNT: &[u8] =
-        b"\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x01\x00\x06system\x00\x05peers\x00\x05count\x00\x02\
-        \x00\x00\x00\x01\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x02";
+    /// `SELECT peer FROM system.peers`: one column of type inet, two rows.
+    const PEERS: &[u8] =
+        b"\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x01\x00\x06system\x00\x05peers\x00\x04peer\x00\x10\
+        \x00\x00\x00\x02";
 
     #[test]
-    fn the_first_cell_is_found_behind_the_metadata() {
-        assert_eq!(first_cell(COUNT), Some(Some(2i64.to_be_bytes().to_vec())));
+    fn rows_are_counted_behind_the_metadata() {
+        assert_eq!(row_count(PEERS), Some(2));
+        assert_eq!(row_count(b"\x00\x00\x00\x01"), Some(0));
     }
 
     #[test]
     fn rows_cut_anywhere_are_an_error_and_no_panic() {
-        for end in 0..COUNT.len() {
-            assert_eq!(first_cell(&COUNT[..end]), None, "{end}");
+        for end in 0..PEERS.len() {
+            assert_eq!(row_count(&PEERS[..end]), None, "{end}");
         }
+    }
+
+    #[test]
+    fn warnings_are_skipped() {
+        assert_eq!(
+            without_warnings(b"\x00\x02\x00\x03one\x00\x03twobody"),
+            Some(&b"body"[..])
+        );
+        assert_eq!(without_warnings(b"\x00\x02\x00\x03one\x00\x09two"), None);
     }
 
     #[test]

@@ -89,21 +89,14 @@ impl Setup {
         let tell = |error: super::probe::ProbeError| error.to_string();
         let mut probe =
             Probe::connect(node.cql_address(), &self.access, super::node::PROBE_TIMEOUT).map_err(tell)?;
-        let peers = probe
-            .query("SELECT count(*) FROM system.peers", ONE)
-            .map_err(tell)?;
-        let peers = peers.and_then(|cell| Some(i64::from_be_bytes(cell.try_into().ok()?)));
-        if peers != i64::try_from(members - 1).ok() {
-            return Err(format!(
-                "it knows {} of {} other nodes",
-                peers.unwrap_or(0),
-                members - 1
-            ));
+        let peers = probe.query("SELECT peer FROM system.peers", ONE).map_err(tell)?;
+        if peers != members - 1 {
+            return Err(format!("it knows {peers} of {} other nodes", members - 1));
         }
         if all_run {
             probe
                 .query(
-                    "SELECT count(*) FROM system_distributed.parent_repair_history",
+                    "SELECT parent_id FROM system_distributed.parent_repair_history",
                     ALL,
                 )
                 .map_err(tell)?;
