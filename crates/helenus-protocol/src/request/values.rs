@@ -75,6 +75,9 @@ impl<'a> Values<'a> {
                 limit: i32::MAX.into(),
             });
         }
+        if left == 0 {
+            return Ok(Self::EMPTY);
+        }
         Ok(Self {
             // It was read from a [short].
             count: left as u16,
