@@ -29,6 +29,7 @@ mod segment;
 #[cfg(test)]
 mod testing;
 mod types;
+mod value;
 mod version;
 
 pub use compression::Compression;
@@ -52,4 +53,12 @@ pub use response::{
 };
 pub use segment::{MAX_SEGMENT_PAYLOAD, SegmentDecoder, SegmentEncoder, SegmentPayload};
 pub use types::{ColumnSpec, CqlType, MAX_TYPE_NESTING, NativeType, UserDefinedType};
+pub use value::{
+    CellReader, ColumnPosition, CompositeWriter, CqlDate, CqlDuration, CqlRow, CqlTime, CqlTimestamp,
+    CqlUserDefined, CqlValue, DatePrecision, DateRange, DateRangeBound, DeserializeError,
+    DeserializeErrorKind, DeserializeOwnedRow, DeserializeRow, DeserializeValue, LineString, MaybeEmpty,
+    MaybeUnset, NamedValues, OutOfRange, PartsReader, Point, Polygon, RowReader, RowWriter, SerializeError,
+    SerializeErrorKind, SerializeRow, SerializeValue, SerializedRow, TypeMismatch, TypeMismatchKind,
+    TypedRows, Unset, ValueBytes, ValueWriter, decode_value, encode_value,
+};
 pub use version::{Features, MetadataIdSupport, ProtocolVersion};
