@@ -1,0 +1,292 @@
+//! The task that owns the reading end of a connection: it reads, hands out answers, flushes, and watches the time.
+//!
+//! One hand-written future for each connection; no task, timer, channel or box for each request. Each poll reads all
+//! there is and completes the slots, so that the requests which follow are written together by the flush behind it.
+//! Native protocol v3, v4 §2.3, v5 §2.4.1.3: stream ids below zero are the server's, -1 being events.
+//! Invariant: when this future ends or is dropped the connection is closed, and nobody waits any more.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use helenus_protocol::{
+    Envelope, InboundDecoder, ProtocolError, Request, RequestOptions, Response, ResponseEnvelope, StreamId,
+    encode_request,
+};
+use tokio::io::AsyncRead;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::time::Sleep;
+use tokio_util::io::poll_read_buf;
+
+use super::error::CloseCause;
+use super::heartbeat::{Heartbeat, HeartbeatAction};
+use super::pending::PendingResponse;
+use super::shared::{Shared, Submitter};
+use super::slab::Delivery;
+
+/// Free bytes in the read buffer that a read begins with.
+const READ_SIZE: usize = 64 * 1024;
+/// Room made at once for an envelope that is still incomplete; more only as its bytes really arrive.
+const LARGE_READ_SIZE: usize = 4 * 1024 * 1024;
+/// Reads before other tasks get their turn.
+const READS_PER_POLL: usize = 16;
+/// Bodies up to this length are copied, so that keeping one does not keep a read buffer; longer ones are shared slices.
+const COPIED_LENGTH: usize = 8 * 1024;
+/// Deadlines are swept at multiples of this.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The I/O task of one connection.
+pub(super) struct IoTask {
+    shared: Arc<Shared>,
+    read: Box<dyn AsyncRead + Send + Unpin>,
+    decoder: InboundDecoder,
+    heartbeat: Heartbeat,
+    /// Kept until it is answered, so that it does not count as an orphan.
+    heartbeat_request: Option<PendingResponse>,
+    opened: Instant,
+    timer: Pin<Box<Sleep>>,
+    /// When the timer fires; `None` when nothing waits for it.
+    timer_at: Option<Instant>,
+    /// On a runtime of several workers this task is woken to run next, ahead of the other tasks that are about to
+    /// submit: it lets them go first, once.
+    yields: bool,
+    yielded: bool,
+}
+
+impl IoTask {
+    /// To be called, and then spawned, within a runtime.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        read: Box<dyn AsyncRead + Send + Unpin>,
+        decoder: InboundDecoder,
+    ) -> Self {
+        let now = now();
+        let config = &shared.config;
+        let heartbeat = Heartbeat::new(config.heartbeat_interval, config.heartbeat_timeout, now);
+        Self {
+            shared,
+            read,
+            decoder,
+            heartbeat,
+            heartbeat_request: None,
+            opened: now,
+            timer: Box::pin(tokio::time::sleep_until(now.into())),
+            timer_at: None,
+            yields: Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread,
+            yielded: false,
+        }
+    }
+
+    fn run(&mut self, cx: &mut Context<'_>) -> Result<(), CloseCause> {
+        self.read(cx)?;
+        if let Some(reason) = self.shared.drained() {
+            return Err(CloseCause::Requested(reason));
+        }
+        if let Some(request) = &mut self.heartbeat_request
+            && Pin::new(request).poll(cx).is_ready()
+        {
+            self.heartbeat_request = None;
+        }
+        self.watch_time(cx)?;
+        if self.yields && !self.yielded && self.shared.flush_is_scheduled() {
+            self.yielded = true;
+            cx.waker().wake_by_ref();
+            return Ok(());
+        }
+        self.yielded = false;
+        // When it is blocked the transport wakes this task.
+        self.shared
+            .flush(cx)
+            .map(|_| ())
+            .map_err(|error| CloseCause::Io(Arc::new(error)))
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<(), CloseCause> {
+        for _ in 0..READS_PER_POLL {
+            make_room(&mut self.decoder);
+            match poll_read_buf(Pin::new(&mut self.read), cx, self.decoder.buffer()) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(0)) => return Err(CloseCause::ClosedByPeer),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Err(CloseCause::Io(Arc::new(error))),
+            }
+            self.heartbeat.handle_read(now());
+            while let Some(envelope) = self.decoder.next().map_err(CloseCause::Protocol)? {
+                self.hand_out(envelope)?;
+            }
+        }
+        // There may be more.
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    fn hand_out(&mut self, mut envelope: Envelope) -> Result<(), CloseCause> {
+        let header = &envelope.header;
+        let expected = self.shared.established.version;
+        if header.version != expected {
+            let found = header.version;
+            return Err(CloseCause::Protocol(ProtocolError::VersionMismatch {
+                expected,
+                found,
+            }));
+        }
+        let Some(stream) = StreamId::new(header.stream) else {
+            return self.hand_out_unasked(envelope);
+        };
+        if envelope.body.len() <= COPIED_LENGTH {
+            envelope.body = Bytes::copy_from_slice(&envelope.body);
+        }
+        match self.shared.slab.complete(stream, envelope) {
+            Delivery::Waiting(waker) => {
+                self.shared.count_answer(false);
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+                Ok(())
+            }
+            Delivery::Orphan => {
+                tracing::debug!(node = %self.shared.endpoint, %stream, "late answer discarded");
+                self.shared.count_answer(true);
+                Ok(())
+            }
+            Delivery::Unknown => Err(CloseCause::UnknownStream { stream: stream.raw() }),
+        }
+    }
+
+    /// What the server sends of itself: events, and errors that belong to no request.
+    fn hand_out_unasked(&mut self, envelope: Envelope) -> Result<(), CloseCause> {
+        let stream = envelope.header.stream;
+        let response =
+            ResponseEnvelope::decode(&envelope.header, envelope.body).map_err(CloseCause::Protocol)?;
+        match response.response {
+            Response::Event(event) => {
+                if let Some(events) = &self.shared.config.events {
+                    // Nobody listens any more when it fails.
+                    let _ = events.send(event);
+                }
+                Ok(())
+            }
+            Response::Error(error) => Err(CloseCause::Server(Arc::new(error))),
+            _ => Err(CloseCause::UnknownStream { stream }),
+        }
+    }
+
+    fn watch_time(&mut self, cx: &mut Context<'_>) -> Result<(), CloseCause> {
+        loop {
+            let sweep_at = self.shared.sweep_at().map(|at| self.next_tick(at));
+            let next = match (sweep_at, self.heartbeat.poll_timeout()) {
+                (Some(sweep), Some(heartbeat)) => Some(sweep.min(heartbeat)),
+                (sweep, heartbeat) => sweep.or(heartbeat),
+            };
+            // A timer that fires too early does no harm: heartbeats move with each read, the timer does not.
+            if let Some(next) = next
+                && self.timer_at.is_none_or(|at| next < at)
+            {
+                self.timer.as_mut().reset(next.into());
+                self.timer_at = Some(next);
+            }
+            if self.timer_at.is_none() || self.timer.as_mut().poll(cx).is_pending() {
+                return Ok(());
+            }
+            self.timer_at = None;
+            self.handle_timeout(now(), sweep_at)?;
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant, sweep_at: Option<Instant>) -> Result<(), CloseCause> {
+        if sweep_at.is_some_and(|at| at <= now) {
+            self.shared.sweep(now);
+        }
+        match self.heartbeat.handle_timeout(now) {
+            None => {}
+            Some(HeartbeatAction::Send) => {
+                self.shared.shrink();
+                self.send_heartbeat();
+            }
+            Some(HeartbeatAction::GiveUp) => {
+                return Err(CloseCause::HeartbeatTimeout {
+                    timeout: self.heartbeat.timeout(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn send_heartbeat(&mut self) {
+        let request = self.shared.submit(Submitter::Heartbeat, None, |context, out| {
+            let options = RequestOptions::default();
+            encode_request(&Request::Options, context.version, context.stream, &options, out)
+        });
+        match request {
+            Ok(request) => {
+                tracing::trace!(node = %self.shared.endpoint, stream = %request.stream(), "heartbeat sent");
+                self.heartbeat_request = Some(request);
+                // It is polled, and flushed if need be, in the next round.
+                self.shared.io_task.0.wake();
+            }
+            // Every stream id is taken by answers that are due: any byte of them will do for a heartbeat.
+            Err(error) => tracing::debug!(node = %self.shared.endpoint, %error, "no heartbeat sent"),
+        }
+    }
+
+    /// The first tick that is not before `at`.
+    fn next_tick(&self, at: Instant) -> Instant {
+        let tick = TICK.as_nanos();
+        let ticks = at
+            .saturating_duration_since(self.opened)
+            .as_nanos()
+            .div_ceil(tick);
+        let since_opened = u64::try_from(ticks * tick).map(Duration::from_nanos);
+        since_opened
+            .ok()
+            .and_then(|since| self.opened.checked_add(since))
+            .unwrap_or(at)
+    }
+}
+
+impl Future for IoTask {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        // First of all: whatever is asked for from here on wakes this task again.
+        this.shared.io_task.0.register(cx.waker());
+        if this.shared.error().is_some() {
+            return Poll::Ready(());
+        }
+        match this.run(cx) {
+            Ok(()) => Poll::Pending,
+            Err(cause) => {
+                this.shared.close(cause);
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl Drop for IoTask {
+    fn drop(&mut self) {
+        // Of no effect when it was closed already.
+        self.shared.close(CloseCause::RuntimeShutDown);
+    }
+}
+
+/// Room for the next read. Announced lengths are believed up to a limit only.
+fn make_room(decoder: &mut InboundDecoder) {
+    let missing = decoder.missing();
+    let buffer = decoder.buffer();
+    if buffer.is_empty() {
+        buffer.reserve(READ_SIZE);
+    }
+    let wanted = missing.min(buffer.len().max(LARGE_READ_SIZE));
+    if buffer.capacity() - buffer.len() < wanted.max(1) {
+        buffer.reserve(wanted.max(READ_SIZE));
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,195 @@
+//! Connections: one transport to one node, with many requests in flight.
+//!
+//! ```text
+//!   submit ──▶ shared (outbox: stream ids, write buffer) ──▶ writer ──▶ transport ──▶ node
+//!     │             ▲ flush, deadlines, heartbeats                          │
+//!     ▼             │                                                       │
+//!   pending ◀── slab (a slot for each stream id) ◀── io_task ◀── transport ◀┘
+//! ```
+//! `open` connects and runs `handshake` and `negotiation`, which like `heartbeat` and `slab` know neither clock nor socket.
+//! Native protocol v3, v4 and v5 §2 and §4.1.
+//!
+//! Invariants: a stream id is given out again only after its answer has arrived. Each submitted request completes exactly
+//! once: with its answer, by its deadline, or with the cause that closed the connection.
+
+mod config;
+mod endpoint;
+mod error;
+mod handshake;
+mod heartbeat;
+mod io_task;
+mod negotiation;
+mod open;
+mod pending;
+mod shared;
+mod slab;
+pub(crate) mod transport;
+mod writer;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use helenus_protocol::{Compression, EncodeError, ProtocolVersion};
+
+pub(crate) use config::ConnectionConfig;
+#[expect(unused_imports, reason = "sessions are to use it")]
+pub(crate) use config::VersionChoice;
+pub use endpoint::Endpoint;
+pub use error::{
+    AttemptFailure, CloseCause, CloseReason, ConnectError, ConnectErrorKind, ConnectStep, ConnectionError,
+    SubmitError,
+};
+pub(crate) use handshake::ServerOptions;
+pub(crate) use pending::PendingResponse;
+pub(crate) use shared::EncodeContext;
+
+use shared::{Shared, Submitter};
+
+/// An open connection to one node. Cheap to clone; closed when the last clone is dropped and nobody waits any more.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    shared: Arc<Shared>,
+    _handle: Arc<CloseOnDrop>,
+}
+
+impl Connection {
+    fn new(shared: Arc<Shared>) -> Self {
+        let handle = Arc::new(CloseOnDrop(Arc::clone(&shared)));
+        Self {
+            shared,
+            _handle: handle,
+        }
+    }
+
+    /// Opens a connection, and spawns its I/O task on the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`ConnectError`], with the step at which it happened.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes what was opened.
+    pub(crate) async fn open(
+        endpoint: &Endpoint,
+        config: &Arc<ConnectionConfig>,
+    ) -> Result<Self, ConnectError> {
+        open::open(endpoint, config).await
+    }
+
+    /// Sends a request: takes a stream id and lets `encode` append one whole envelope to the write buffer, under one
+    /// short lock. May be called by any thread, in or outside of a runtime.
+    ///
+    /// After `deadline`, give or take 10 ms, the response completes with [`AttemptFailure::TimedOut`].
+    ///
+    /// # Errors
+    /// [`SubmitError`]: in each case nothing was sent, and the connection is as it was.
+    pub(crate) fn submit<E>(
+        &self,
+        deadline: Option<Instant>,
+        encode: E,
+    ) -> Result<PendingResponse, SubmitError>
+    where
+        E: FnOnce(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
+    {
+        self.shared.submit(Submitter::Request, deadline, encode)
+    }
+
+    /// Requests sent and not answered, overdue ones included.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.shared.in_flight()
+    }
+
+    /// Requests sent that nobody waits for any more, and that are still to be answered.
+    pub(crate) fn orphans(&self) -> usize {
+        self.shared.orphans()
+    }
+
+    /// Whether it takes requests.
+    pub(crate) fn is_open(&self) -> bool {
+        self.shared.is_open()
+    }
+
+    /// Whether it once had more overdue answers than its configuration allows, and is to be replaced.
+    pub(crate) fn is_worn_out(&self) -> bool {
+        self.shared.is_worn_out()
+    }
+
+    /// The protocol version agreed on.
+    pub(crate) fn version(&self) -> ProtocolVersion {
+        self.shared.established.version
+    }
+
+    /// The compression agreed on, of envelopes or, in v5, of segments.
+    pub(crate) fn compression(&self) -> Option<Compression> {
+        self.shared.established.compression
+    }
+
+    /// The node.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.shared.endpoint
+    }
+
+    /// What the server said that it supports, by option.
+    pub(crate) fn server_options(&self) -> &ServerOptions {
+        &self.shared.established.server_options
+    }
+
+    /// Closes it at once. Who still waits gets [`AttemptFailure::ConnectionLost`].
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.shared.close(CloseCause::Requested(reason));
+    }
+
+    /// Takes no more requests, waits until nobody waits for an answer any more, at most for `limit`, and closes.
+    /// To be awaited within a runtime.
+    pub(crate) async fn drain(&self, reason: CloseReason, limit: Duration) {
+        self.shared.drain(reason);
+        if tokio::time::timeout(limit, self.closed()).await.is_err() {
+            self.close(reason);
+        }
+    }
+
+    /// Waits until it is closed, and says why.
+    pub(crate) async fn closed(&self) -> Arc<ConnectionError> {
+        self.wait_for(|shared| shared.error().cloned()).await
+    }
+
+    /// Waits until it has too many overdue answers. Never ends when that does not happen.
+    pub(crate) async fn worn_out(&self) {
+        self.wait_for(|shared| shared.is_worn_out().then_some(())).await;
+    }
+
+    async fn wait_for<T>(&self, happened: impl Fn(&Shared) -> Option<T>) -> T {
+        loop {
+            let mut changed = std::pin::pin!(self.shared.changed.notified());
+            // Registered before the look, so that nothing is missed.
+            changed.as_mut().enable();
+            if let Some(value) = happened(&self.shared) {
+                return value;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("node", &self.shared.endpoint)
+            .field("version", &self.version())
+            .field("in_flight", &self.in_flight())
+            .field("open", &self.is_open())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Drains the connection when its last handle is dropped.
+struct CloseOnDrop(Arc<Shared>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.drain(CloseReason::Dropped);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! A request that waits for its answer.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use helenus_protocol::{Envelope, StreamId};
+
+use super::error::AttemptFailure;
+use super::shared::Shared;
+use super::slab::{Cancelled, Outcome};
+
+/// A request that was handed to a connection, and completes with the answer, exactly once.
+///
+/// It may be polled by any thread, in or outside of a runtime. Dropping it cancels the wait: the stream id stays reserved
+/// until the answer arrives, which is then dropped.
+#[must_use = "dropping it cancels the request"]
+pub(crate) struct PendingResponse {
+    shared: Arc<Shared>,
+    stream: StreamId,
+    ended: bool,
+}
+
+impl PendingResponse {
+    pub(super) fn new(shared: Arc<Shared>, stream: StreamId) -> Self {
+        Self {
+            shared,
+            stream,
+            ended: false,
+        }
+    }
+
+    /// The stream id of the request.
+    pub(crate) fn stream(&self) -> StreamId {
+        self.stream
+    }
+}
+
+impl Future for PendingResponse {
+    type Output = Result<Envelope, AttemptFailure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        debug_assert!(!this.ended, "polled after it had completed");
+        let Poll::Ready(outcome) = this.shared.slab.poll(this.stream, cx) else {
+            return Poll::Pending;
+        };
+        this.ended = true;
+        Poll::Ready(match outcome {
+            Outcome::Answer(answer) => Ok(answer),
+            Outcome::TimedOut => {
+                this.shared.count_orphan();
+                Err(AttemptFailure::TimedOut)
+            }
+            Outcome::Failed => Err(AttemptFailure::ConnectionLost(this.shared.lost())),
+        })
+    }
+}
+
+impl Drop for PendingResponse {
+    fn drop(&mut self) {
+        if !self.ended && self.shared.slab.cancel(self.stream) == Cancelled::Orphaned {
+            self.shared.count_orphan();
+        }
+    }
+}
+
+impl fmt::Debug for PendingResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingResponse")
+            .field("node", &self.shared.endpoint)
+            .field("stream", &self.stream)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,489 @@
+//! What the handles of a connection, its waiting requests and its I/O task share; submitting and flushing.
+//!
+//! Submitting takes one short lock, the outbox: take a stream id, encode the envelope straight into the buffer of all
+//! envelopes that wait to be written, decide who writes. When the connection is at rest the submitter writes at once, on
+//! its own thread. Otherwise the I/O task is woken, once, and everybody else only appends: a batch of answers becomes a
+//! batch of requests and one system call.
+//! Invariants: the buffer of the outbox holds whole envelopes only. The writer is taken out while somebody writes, so two
+//! can never. Envelopes in the outbox with nobody writing imply that the I/O task has been woken (`scheduled`). After
+//! `Closed` is set nothing is begun, so [`Slab::fail_all`] reaches everybody.
+
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use atomic_waker::AtomicWaker;
+use helenus_protocol::{Compression, EncodeError, ProtocolVersion, StreamId};
+use tokio::sync::Notify;
+
+use super::config::MAX_IN_FLIGHT;
+use super::error::{CloseCause, CloseReason, ConnectionError, SubmitError};
+use super::handshake::Established;
+use super::pending::PendingResponse;
+use super::slab::{FreeIds, Slab};
+use super::writer::Writer;
+use super::{ConnectionConfig, Endpoint};
+
+/// What an encoder of a request needs to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EncodeContext {
+    /// The protocol version of the connection.
+    pub(crate) version: ProtocolVersion,
+    /// The stream id of the request.
+    pub(crate) stream: StreamId,
+    /// The compression of envelopes; `None` in v5, where segments are compressed.
+    pub(crate) compression: Option<Compression>,
+}
+
+pub(super) struct Shared {
+    pub(super) slab: Slab,
+    outbox: CacheLine<Mutex<Outbox>>,
+    /// Wakes the I/O task.
+    pub(super) io_task: CacheLine<AtomicWaker>,
+    /// Requests sent so far. Written under the outbox lock.
+    submitted: AtomicU64,
+    /// Answers received so far. Written by the I/O task.
+    answered: CacheLine<AtomicU64>,
+    /// Overdue answers. Below zero for a moment, when the answer is faster than the count of its orphan.
+    orphans: AtomicIsize,
+    worn_out: AtomicBool,
+    /// Set with [`State::Draining`], so that the I/O task need not lock to see it.
+    draining: AtomicBool,
+    error: OnceLock<Arc<ConnectionError>>,
+    /// Told when the connection closes, and when it is worn out.
+    pub(super) changed: Notify,
+    pub(super) endpoint: Endpoint,
+    pub(super) established: Established,
+    pub(super) config: Arc<ConnectionConfig>,
+    envelope_compression: Option<Compression>,
+}
+
+#[derive(Debug)]
+#[repr(align(128))]
+pub(super) struct CacheLine<T>(pub(super) T);
+
+struct Outbox {
+    state: State,
+    buffer: Vec<u8>,
+    /// `None` while somebody writes, and when the connection is closed.
+    writer: Option<Box<Writer>>,
+    /// Bytes that left `buffer` and were not yet written, as of the last time that somebody looked.
+    unwritten: usize,
+    /// The I/O task has been woken to flush and did not do it yet.
+    scheduled: bool,
+    /// The transport took no more: only the I/O task writes, when the transport is ready again.
+    blocked: bool,
+    free: FreeIds,
+    submitted: u64,
+    /// The I/O task sweeps the deadlines at this time, or earlier.
+    sweep_at: Option<Instant>,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Open,
+    Draining(CloseReason),
+    Closed,
+}
+
+/// Who submits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Submitter {
+    /// A request of the driver's user; limits apply.
+    Request,
+    /// The connection itself, with a heartbeat.
+    Heartbeat,
+}
+
+/// What the flush by the I/O task came to.
+#[derive(Debug)]
+pub(super) enum Flush {
+    /// Nothing is left to be done.
+    Done,
+    /// The transport takes no more until it is ready again.
+    Blocked,
+}
+
+impl Shared {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        established: Established,
+        config: Arc<ConnectionConfig>,
+        writer: Writer,
+    ) -> Self {
+        let segments = established.version.features().segments;
+        Self {
+            slab: Slab::new(),
+            outbox: CacheLine(Mutex::new(Outbox {
+                state: State::Open,
+                buffer: Vec::new(),
+                writer: Some(Box::new(writer)),
+                unwritten: 0,
+                scheduled: false,
+                blocked: false,
+                free: FreeIds::new(),
+                submitted: 0,
+                sweep_at: None,
+            })),
+            io_task: CacheLine(AtomicWaker::new()),
+            submitted: AtomicU64::new(0),
+            answered: CacheLine(AtomicU64::new(0)),
+            orphans: AtomicIsize::new(0),
+            worn_out: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            error: OnceLock::new(),
+            changed: Notify::new(),
+            endpoint,
+            envelope_compression: established.compression.filter(|_| !segments),
+            established,
+            config,
+        }
+    }
+
+    /// Sends a request: see [`Connection::submit`](super::Connection::submit).
+    pub(super) fn submit<E>(
+        self: &Arc<Self>,
+        submitter: Submitter,
+        deadline: Option<Instant>,
+        encode: E,
+    ) -> Result<PendingResponse, SubmitError>
+    where
+        E: FnOnce(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
+    {
+        let mut outbox = self.outbox();
+        match outbox.state {
+            State::Open => {}
+            State::Draining(_) => return Err(SubmitError::Draining),
+            State::Closed => return Err(self.closed_error()),
+        }
+        let in_flight = outbox.submitted - self.answered.0.load(Ordering::Acquire);
+        if submitter == Submitter::Request {
+            if outbox.buffer.len() + outbox.unwritten >= self.config.write_buffer_limit {
+                return Err(SubmitError::WriteBufferFull);
+            }
+            if in_flight >= self.config.max_in_flight.min(MAX_IN_FLIGHT) as u64 {
+                return Err(SubmitError::StreamsExhausted);
+            }
+        }
+        let stream = self.slab.take_id(&mut outbox.free);
+        let stream = stream.ok_or(SubmitError::StreamsExhausted)?;
+        let context = EncodeContext {
+            version: self.established.version,
+            stream,
+            compression: self.envelope_compression,
+        };
+        Undo {
+            start: outbox.buffer.len(),
+            outbox: Some(&mut outbox),
+            slab: &self.slab,
+            stream,
+        }
+        .encode(context, encode)
+        .map_err(SubmitError::Encode)?;
+
+        // Nothing can have been answered before the flush below.
+        self.slab.begin(stream, deadline);
+        outbox.submitted += 1;
+        self.submitted.store(outbox.submitted, Ordering::Release);
+        let mut wake = false;
+        if let Some(deadline) = deadline
+            && outbox.sweep_at.is_none_or(|sweep_at| deadline < sweep_at)
+        {
+            outbox.sweep_at = Some(deadline);
+            wake = true;
+        }
+        let at_rest = in_flight == 0 && !outbox.scheduled && !outbox.blocked;
+        let writer = if at_rest {
+            outbox.take_loaded_writer()
+        } else {
+            None
+        };
+        if writer.is_none() && !outbox.scheduled {
+            outbox.scheduled = true;
+            wake = true;
+        }
+        drop(outbox);
+        if let Some(writer) = writer {
+            self.write_at_once(writer);
+        }
+        if wake {
+            self.io_task.0.wake();
+        }
+        Ok(PendingResponse::new(Arc::clone(self), stream))
+    }
+
+    /// Writes on the thread of the submitter.
+    fn write_at_once(&self, mut writer: Box<Writer>) {
+        let written = writer.write();
+        let mut outbox = self.outbox();
+        let wake = match written {
+            Ok(()) => outbox.scheduled,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                outbox.blocked = true;
+                outbox.scheduled = true;
+                true
+            }
+            Err(error) => {
+                drop(outbox);
+                writer.transport().shutdown();
+                self.close(CloseCause::Io(Arc::new(error)));
+                return;
+            }
+        };
+        outbox.put_back(writer);
+        drop(outbox);
+        if wake {
+            self.io_task.0.wake();
+        }
+    }
+
+    /// Writes what there is, on the I/O task.
+    ///
+    /// # Errors
+    /// The transport's.
+    pub(super) fn flush(&self, cx: &mut std::task::Context<'_>) -> std::io::Result<Flush> {
+        loop {
+            let mut outbox = self.outbox();
+            if outbox.buffer.is_empty() && outbox.unwritten == 0 {
+                outbox.scheduled = false;
+                return Ok(Flush::Done);
+            }
+            let Some(mut writer) = outbox.take_loaded_writer() else {
+                // Another thread writes, and wakes this task when it is done if `scheduled` is set.
+                return Ok(Flush::Done);
+            };
+            outbox.scheduled = false;
+            drop(outbox);
+
+            let blocked = loop {
+                match writer.write() {
+                    Ok(()) => break false,
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                    Err(error) => {
+                        writer.transport().shutdown();
+                        return Err(error);
+                    }
+                }
+                match writer.transport().poll_write_ready(cx) {
+                    std::task::Poll::Ready(Ok(())) => {}
+                    std::task::Poll::Ready(Err(error)) => return Err(error),
+                    std::task::Poll::Pending => break true,
+                }
+            };
+            let mut outbox = self.outbox();
+            outbox.blocked = blocked;
+            outbox.put_back(writer);
+            if blocked {
+                return Ok(Flush::Blocked);
+            }
+        }
+    }
+
+    /// Whether a flush was asked for and not done.
+    pub(super) fn flush_is_scheduled(&self) -> bool {
+        self.outbox().scheduled
+    }
+
+    /// Gives back memory, on a connection that is idle.
+    pub(super) fn shrink(&self) {
+        let mut outbox = self.outbox();
+        if outbox.buffer.is_empty() {
+            outbox.buffer = Vec::new();
+        }
+        if let Some(writer) = &mut outbox.writer {
+            writer.shrink();
+        }
+    }
+
+    /// When the deadlines are to be swept.
+    pub(super) fn sweep_at(&self) -> Option<Instant> {
+        self.outbox().sweep_at
+    }
+
+    /// Wakes everybody whose deadline is not after `now`.
+    pub(super) fn sweep(&self, now: Instant) {
+        // From here on a new deadline is seen either by the sweep, or by its own submit, which finds nothing set.
+        self.outbox().sweep_at = None;
+        let next = self.slab.sweep(now);
+        let mut outbox = self.outbox();
+        outbox.sweep_at = match (outbox.sweep_at, next) {
+            (Some(new), Some(next)) => Some(new.min(next)),
+            (new, next) => new.or(next),
+        };
+    }
+
+    /// An answer has arrived; `orphan` when nobody waited for it any more. To be called before anybody is woken for it.
+    pub(super) fn count_answer(&self, orphan: bool) {
+        if orphan {
+            self.orphans.fetch_sub(1, Ordering::Relaxed);
+        }
+        // The I/O task alone writes it.
+        let answered = self.answered.0.load(Ordering::Relaxed) + 1;
+        self.answered.0.store(answered, Ordering::Release);
+    }
+
+    /// Somebody gave up waiting: the answer is overdue.
+    pub(super) fn count_orphan(&self) {
+        let orphans = self.orphans.fetch_add(1, Ordering::Relaxed) + 1;
+        if orphans.max(0).unsigned_abs() > self.config.max_orphans
+            && !self.worn_out.swap(true, Ordering::Relaxed)
+        {
+            tracing::debug!(node = %self.endpoint, orphans, "too many overdue answers");
+            self.changed.notify_waiters();
+        }
+        if self.draining.load(Ordering::Acquire) {
+            self.io_task.0.wake();
+        }
+    }
+
+    /// Takes no more requests, and closes for this reason when nobody waits for an answer any more.
+    pub(super) fn drain(&self, reason: CloseReason) {
+        let mut outbox = self.outbox();
+        if let State::Open = outbox.state {
+            outbox.state = State::Draining(reason);
+            self.draining.store(true, Ordering::Release);
+        }
+        drop(outbox);
+        self.io_task.0.wake();
+    }
+
+    /// The reason to close now, when the connection drains and nobody waits any more.
+    pub(super) fn drained(&self) -> Option<CloseReason> {
+        if !self.draining.load(Ordering::Acquire) {
+            return None;
+        }
+        let outbox = self.outbox();
+        match outbox.state {
+            State::Draining(reason) if self.waiting() == 0 => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Closes the connection: from any thread, at once. The first cause stays.
+    pub(super) fn close(&self, cause: CloseCause) {
+        let mut outbox = self.outbox();
+        if let State::Closed = outbox.state {
+            return;
+        }
+        outbox.state = State::Closed;
+        let error = Arc::new(ConnectionError {
+            endpoint: self.endpoint.clone(),
+            cause,
+        });
+        tracing::debug!(node = %self.endpoint, cause = %error.cause, "connection closed");
+        // Set under the lock: whoever sees `Closed` finds the error.
+        let _ = self.error.set(error);
+        let writer = outbox.writer.take();
+        outbox.buffer = Vec::new();
+        drop(outbox);
+        if let Some(writer) = writer {
+            writer.transport().shutdown();
+        }
+        self.slab.fail_all();
+        self.changed.notify_waiters();
+        self.io_task.0.wake();
+    }
+
+    /// Why the connection is closed; `None` while it is open.
+    pub(super) fn error(&self) -> Option<&Arc<ConnectionError>> {
+        self.error.get()
+    }
+
+    /// Why the connection was lost, for somebody whose slot says so.
+    pub(super) fn lost(&self) -> Arc<ConnectionError> {
+        self.error.get().cloned().unwrap_or_else(|| {
+            Arc::new(ConnectionError {
+                endpoint: self.endpoint.clone(),
+                cause: CloseCause::ClosedByPeer,
+            })
+        })
+    }
+
+    fn closed_error(&self) -> SubmitError {
+        SubmitError::Closed(self.lost())
+    }
+
+    /// Whether requests are taken.
+    pub(super) fn is_open(&self) -> bool {
+        self.error.get().is_none() && !self.draining.load(Ordering::Acquire)
+    }
+
+    /// Requests sent and not answered, overdue ones included.
+    pub(super) fn in_flight(&self) -> usize {
+        // In this order: an answer counted in between may make the difference too small, never negative.
+        let answered = self.answered.0.load(Ordering::Acquire);
+        let submitted = self.submitted.load(Ordering::Acquire);
+        submitted.saturating_sub(answered) as usize
+    }
+
+    /// Overdue answers.
+    pub(super) fn orphans(&self) -> usize {
+        self.orphans.load(Ordering::Relaxed).max(0).unsigned_abs()
+    }
+
+    /// Requests that somebody waits for.
+    fn waiting(&self) -> usize {
+        self.in_flight().saturating_sub(self.orphans())
+    }
+
+    pub(super) fn is_worn_out(&self) -> bool {
+        self.worn_out.load(Ordering::Relaxed)
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        // An encoder that panics leaves the outbox as it was: see `Undo`.
+        self.outbox.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outbox {
+    /// Takes the writer out, with everything in it that waits to be written.
+    fn take_loaded_writer(&mut self) -> Option<Box<Writer>> {
+        let mut writer = self.writer.take()?;
+        if writer.is_drained() {
+            writer.load(&mut self.buffer);
+        }
+        self.unwritten = writer.unwritten();
+        Some(writer)
+    }
+
+    fn put_back(&mut self, writer: Box<Writer>) {
+        if let State::Closed = self.state {
+            // Closed in the meantime, by somebody who had no writer to shut down.
+            writer.transport().shutdown();
+            return;
+        }
+        self.unwritten = writer.unwritten();
+        self.writer = Some(writer);
+    }
+}
+
+/// Takes back what a failed, or panicking, encoder left behind.
+struct Undo<'a> {
+    outbox: Option<&'a mut Outbox>,
+    slab: &'a Slab,
+    start: usize,
+    stream: StreamId,
+}
+
+impl Undo<'_> {
+    fn encode<E>(mut self, context: EncodeContext, encode: E) -> Result<(), EncodeError>
+    where
+        E: FnOnce(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
+    {
+        if let Some(outbox) = &mut self.outbox {
+            encode(context, &mut outbox.buffer)?;
+            self.outbox = None;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        if let Some(outbox) = &mut self.outbox {
+            outbox.buffer.truncate(self.start);
+            self.slab.untake_id(&mut outbox.free, self.stream);
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Streams: one slot for each stream id, in which the answer meets the one who waits for it.
+//!
+//! Native protocol v3 and v4 §2.3, v5 §2.4.1.3. A slot holds its state under a small lock of its own and sits on cache
+//! lines of its own; slots come in chunks, so that a connection with few requests in flight stays small.
+//!
+//! ```text
+//!              begin             complete            poll
+//!       Free ────────▶ Waiting ───────────▶ Done ───────────▶ Free
+//!                        │  cancel, or poll past the deadline
+//!                        ├────────────▶ Orphaned ──complete──▶ Free
+//!                        └──fail_all──▶ Failed ──poll, cancel─▶ Free
+//! ```
+//! Invariants: an id is given out again only when its slot is free, so an answer never reaches anybody but the request
+//! that it belongs to. Each slot that was begun ends exactly once, by `poll` or by `cancel`. No waker is called under a
+//! lock.
+
+use std::sync::{OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use helenus_protocol::{Envelope, StreamId};
+
+#[cfg(all(test, helenus_loom))]
+use loom::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicU16, Ordering},
+};
+#[cfg(not(all(test, helenus_loom)))]
+use std::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicU16, Ordering},
+};
+
+/// The slots of one connection.
+pub(super) struct Slab {
+    /// Chunk 0 has the first [`FIRST_CHUNK`] slots; each further chunk as many as all before it.
+    chunks: [OnceLock<Box<[Slot]>>; CHUNKS],
+    /// Head of the chain of ids given back since [`Slab::take_id`] looked last. Whoever gives back pushes one id,
+    /// whoever takes takes the whole chain: no id can leave and come back during a push.
+    returned: AtomicU16,
+}
+
+/// The ids that can be given out; its owner's lock guards it.
+pub(super) struct FreeIds {
+    head: u16,
+    /// All ids from this one on were never given out.
+    unused: u16,
+}
+
+/// What became of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The answer.
+    Answer(Envelope),
+    /// The deadline passed first. The slot is an orphan now.
+    TimedOut,
+    /// The connection was lost first.
+    Failed,
+}
+
+/// What became of an answer.
+#[derive(Debug)]
+pub(super) enum Delivery {
+    /// It lies in the slot; whoever waits is to be woken.
+    Waiting(Option<Waker>),
+    /// Nobody waits any more: dropped, and the id is free again.
+    Orphan,
+    /// No request with this id is open.
+    Unknown,
+}
+
+/// What [`Slab::cancel`] left behind.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Cancelled {
+    /// The answer is still to come; the id stays reserved.
+    Orphaned,
+    /// Nothing: the request had ended, and its id is free.
+    Ended,
+}
+
+const FIRST_CHUNK: usize = if cfg!(all(test, helenus_loom)) { 2 } else { 64 };
+const CHUNKS: usize = (StreamId::COUNT / FIRST_CHUNK).ilog2() as usize + 1;
+/// No id: one above the highest.
+const NONE: u16 = StreamId::COUNT as u16;
+
+#[repr(align(128))]
+struct Slot {
+    state: Mutex<State>,
+    /// The next id in a chain of free ids.
+    next: AtomicU16,
+}
+
+enum State {
+    Free,
+    Waiting {
+        waker: Option<Waker>,
+        deadline: Option<Instant>,
+        /// A sweep has seen the deadline pass.
+        expired: bool,
+    },
+    Done(Envelope),
+    Orphaned,
+    Failed,
+}
+
+impl FreeIds {
+    pub(super) fn new() -> Self {
+        Self {
+            head: NONE,
+            unused: 0,
+        }
+    }
+}
+
+impl Slab {
+    pub(super) fn new() -> Self {
+        Self {
+            chunks: [const { OnceLock::new() }; CHUNKS],
+            returned: AtomicU16::new(NONE),
+        }
+    }
+
+    /// Takes a free id; `None` when all are taken. Grows the slab where needed.
+    pub(super) fn take_id(&self, free: &mut FreeIds) -> Option<StreamId> {
+        if free.head == NONE && self.returned.load(Ordering::Relaxed) != NONE {
+            free.head = self.returned.swap(NONE, Ordering::Acquire);
+        }
+        let id = free.head;
+        if id != NONE {
+            let id = stream_id(id)?;
+            free.head = self.slot(id)?.next.load(Ordering::Relaxed);
+            return Some(id);
+        }
+        let id = stream_id(free.unused)?;
+        let (chunk, _) = place(id.index());
+        self.chunks.get(chunk)?.get_or_init(|| new_chunk(chunk));
+        free.unused += 1;
+        Some(id)
+    }
+
+    /// Undoes [`Slab::take_id`], for an id that was not begun.
+    pub(super) fn untake_id(&self, free: &mut FreeIds, id: StreamId) {
+        if let Some(slot) = self.slot(id) {
+            slot.next.store(free.head, Ordering::Relaxed);
+            free.head = id.raw().unsigned_abs();
+        }
+    }
+
+    /// A request is about to be sent with this id, just taken.
+    pub(super) fn begin(&self, id: StreamId, deadline: Option<Instant>) {
+        if let Some(slot) = self.slot(id) {
+            *slot.lock() = State::Waiting {
+                waker: None,
+                deadline,
+                expired: false,
+            };
+        }
+    }
+
+    /// An answer has arrived on this stream.
+    pub(super) fn complete(&self, id: StreamId, answer: Envelope) -> Delivery {
+        let Some(slot) = self.slot(id) else {
+            return Delivery::Unknown;
+        };
+        let mut state = slot.lock();
+        match &mut *state {
+            State::Waiting { waker, .. } => {
+                let waker = waker.take();
+                *state = State::Done(answer);
+                Delivery::Waiting(waker)
+            }
+            State::Orphaned => {
+                *state = State::Free;
+                drop(state);
+                self.give_back(id, slot);
+                Delivery::Orphan
+            }
+            State::Free | State::Done(_) | State::Failed => Delivery::Unknown,
+        }
+    }
+
+    /// Asks for the outcome, and leaves a waker when there is none yet. Not to be called again after `Ready`.
+    pub(super) fn poll(&self, id: StreamId, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let Some(slot) = self.slot(id) else {
+            return Poll::Ready(Outcome::Failed);
+        };
+        let mut state = slot.lock();
+        match &mut *state {
+            State::Waiting { expired: true, .. } => {
+                *state = State::Orphaned;
+                Poll::Ready(Outcome::TimedOut)
+            }
+            State::Waiting { waker, .. } => {
+                match waker {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    None => *waker = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            }
+            State::Done(_) => {
+                let State::Done(answer) = std::mem::replace(&mut *state, State::Free) else {
+                    return Poll::Ready(Outcome::Failed);
+                };
+                drop(state);
+                self.give_back(id, slot);
+                Poll::Ready(Outcome::Answer(answer))
+            }
+            // The connection is gone: nobody takes ids any more.
+            State::Failed | State::Free | State::Orphaned => {
+                *state = State::Free;
+                Poll::Ready(Outcome::Failed)
+            }
+        }
+    }
+
+    /// Nobody waits for the answer any more. To be called instead of, not after, the `poll` that ends it.
+    pub(super) fn cancel(&self, id: StreamId) -> Cancelled {
+        let Some(slot) = self.slot(id) else {
+            return Cancelled::Ended;
+        };
+        let mut state = slot.lock();
+        match &*state {
+            State::Waiting { .. } => {
+                let old = std::mem::replace(&mut *state, State::Orphaned);
+                drop(state);
+                drop(old);
+                Cancelled::Orphaned
+            }
+            State::Done(_) => {
+                let old = std::mem::replace(&mut *state, State::Free);
+                drop(state);
+                drop(old);
+                self.give_back(id, slot);
+                Cancelled::Ended
+            }
+            State::Free | State::Orphaned | State::Failed => {
+                *state = State::Free;
+                Cancelled::Ended
+            }
+        }
+    }
+
+    /// Wakes everybody whose deadline is not after `now`, and says which deadline is the next.
+    pub(super) fn sweep(&self, now: Instant) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        for slot in self.slots() {
+            let mut state = slot.lock();
+            let State::Waiting {
+                waker,
+                deadline: Some(deadline),
+                expired,
+            } = &mut *state
+            else {
+                continue;
+            };
+            if *deadline > now {
+                next = Some(next.map_or(*deadline, |next| next.min(*deadline)));
+                continue;
+            }
+            *expired = true;
+            let waker = waker.take();
+            drop(state);
+            wake(waker);
+        }
+        next
+    }
+
+    /// The connection is lost: everybody who waits is told. No request may be begun any more.
+    pub(super) fn fail_all(&self) {
+        for slot in self.slots() {
+            let mut state = slot.lock();
+            if let State::Waiting { waker, .. } = &mut *state {
+                let waker = waker.take();
+                *state = State::Failed;
+                drop(state);
+                wake(waker);
+            }
+        }
+    }
+
+    fn give_back(&self, id: StreamId, slot: &Slot) {
+        let id = id.raw().unsigned_abs();
+        let mut head = self.returned.load(Ordering::Relaxed);
+        loop {
+            slot.next.store(head, Ordering::Relaxed);
+            let pushed = self
+                .returned
+                .compare_exchange_weak(head, id, Ordering::Release, Ordering::Relaxed);
+            match pushed {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    fn slot(&self, id: StreamId) -> Option<&Slot> {
+        let (chunk, offset) = place(id.index());
+        self.chunks.get(chunk)?.get()?.get(offset)
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.chunks.iter().filter_map(OnceLock::get).flatten()
+    }
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing under this lock panics; were it otherwise, the state would still be one of the states.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+fn stream_id(id: u16) -> Option<StreamId> {
+    i16::try_from(id).ok().and_then(StreamId::new)
+}
+
+/// Chunk, and place in the chunk, of the slot with this index.
+fn place(index: usize) -> (usize, usize) {
+    match index / FIRST_CHUNK {
+        0 => (0, index),
+        above => {
+            let chunk = above.ilog2() as usize + 1;
+            (chunk, index - chunk_length(chunk))
+        }
+    }
+}
+
+/// Slots in this chunk; also, from chunk 1 on, the index of its first slot.
+fn chunk_length(chunk: usize) -> usize {
+    FIRST_CHUNK << chunk.saturating_sub(1)
+}
+
+fn new_chunk(chunk: usize) -> Box<[Slot]> {
+    let slot = || Slot {
+        state: Mutex::new(State::Free),
+        next: AtomicU16::new(NONE),
+    };
+    std::iter::repeat_with(slot).take(chunk_length(chunk)).collect()
+}
+
+#[cfg(all(test, helenus_loom))]
+mod model;
+#[cfg(all(test, not(helenus_loom)))]
+mod tests;

@@ -1,0 +1,89 @@
+//! The writing end of a connection: whoever holds it, and nobody else, writes to the transport.
+//!
+//! Envelopes are encoded into the outbox; a flush takes them from there by swapping buffers, wraps them into segments
+//! where the protocol version has them (v5 §2), and writes as much as the transport takes.
+//! Invariant: bytes leave in the order in which they were loaded, each exactly once.
+
+use std::io;
+
+use helenus_protocol::SegmentEncoder;
+
+use super::transport::TransportWrite;
+
+/// The writing end, with what was taken from the outbox and is not yet written.
+pub(super) struct Writer {
+    transport: Box<dyn TransportWrite>,
+    segments: Option<SegmentEncoder>,
+    /// Envelopes still to be wrapped into segments.
+    envelopes: Vec<u8>,
+    /// Bytes for the transport, of which `written` are done.
+    out: Vec<u8>,
+    written: usize,
+}
+
+impl Writer {
+    pub(super) fn new(transport: Box<dyn TransportWrite>, segments: Option<SegmentEncoder>) -> Self {
+        Self {
+            transport,
+            segments,
+            envelopes: Vec::new(),
+            out: Vec::new(),
+            written: 0,
+        }
+    }
+
+    pub(super) fn transport(&self) -> &dyn TransportWrite {
+        &*self.transport
+    }
+
+    /// Whether everything that was loaded has been written.
+    pub(super) fn is_drained(&self) -> bool {
+        self.envelopes.is_empty() && self.out.is_empty()
+    }
+
+    /// Bytes loaded and not yet written.
+    pub(super) fn unwritten(&self) -> usize {
+        self.envelopes.len() + self.out.len() - self.written
+    }
+
+    /// Takes everything from `buffer`, and leaves an empty one that was used before.
+    pub(super) fn load(&mut self, buffer: &mut Vec<u8>) {
+        debug_assert!(self.is_drained(), "loaded before the last load was written");
+        match self.segments {
+            Some(_) => std::mem::swap(&mut self.envelopes, buffer),
+            None => std::mem::swap(&mut self.out, buffer),
+        }
+    }
+
+    /// Writes until everything is written.
+    ///
+    /// # Errors
+    /// What the transport says; after [`io::ErrorKind::WouldBlock`] the call may be repeated.
+    pub(super) fn write(&mut self) -> io::Result<()> {
+        if let Some(segments) = &mut self.segments
+            && !self.envelopes.is_empty()
+        {
+            segments.encode(&self.envelopes, &mut self.out);
+            self.envelopes.clear();
+        }
+        while self.written < self.out.len() {
+            match self.transport.try_write(&self.out[self.written..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.out.clear();
+        self.written = 0;
+        Ok(())
+    }
+
+    /// Gives back the memory that bursts needed.
+    pub(super) fn shrink(&mut self) {
+        if self.is_drained() {
+            self.envelopes = Vec::new();
+            self.out = Vec::new();
+        }
+    }
+}
