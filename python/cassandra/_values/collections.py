@@ -41,7 +41,7 @@ class SortedSet:
         return iter(self._items)
 
     def __reversed__(self) -> Iterator[Any]:
-        return reversed(self._items)
+        return iter(self._items[::-1])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._items!r})"

@@ -1,0 +1,14 @@
+"""Which accelerators the published driver would have; programs read these flags to choose their way."""
+
+HAVE_CYTHON = False
+"""There are no Cython modules: the core is Rust."""
+
+
+def _have_numpy() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("numpy") is not None
+
+
+HAVE_NUMPY = _have_numpy()
+"""Whether NumPy is installed; it is imported only when it is used."""
