@@ -10,6 +10,7 @@
 //! | `envelope` | 9-byte header + body, and cutting a stream into them | v3/v4 §2, v5 §2.4 |
 //! | `segment` | checksummed wrapper around envelopes | v5 §2.1-2.3 |
 //! | `compression` | LZ4 and Snappy | v3/v4 §5, v5 §2.2 |
+//! | `inbound` | bytes received to envelopes, over the change of framing | v3/v4 §2 and §5, v5 §2 |
 //! | `notation` | `[int]`, `[string]`, `[bytes]` and the like, read and written | §3 |
 //! | `request` | bodies that a client sends | §4.1 |
 //! | `response` | bodies that a server sends | §4.2, §9 |
