@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from cassandra._types.base import (
@@ -40,13 +39,13 @@ cql_type_scanner = re.Scanner(  # type: ignore[attr-defined]
 _CQL_TOKEN = re.compile(r'\s*("(?:[^"]|"")*"|\'[^\']*\'|[<>,]|[^\s<>,"\']+)')
 
 
-@dataclass
 class _Node:
     """One type in the server's notation, not looked up yet."""
 
-    name: str
-    label: str | None = None
-    parameters: list[_Node] = field(default_factory=list)
+    def __init__(self, name: str, label: str | None = None) -> None:
+        self.name = name
+        self.label = label
+        self.parameters: list[_Node] = []
 
 
 def lookup_casstype_simple(casstype: str) -> CassandraTypeType:

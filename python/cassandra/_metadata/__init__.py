@@ -1,0 +1,3 @@
+"""The implementation of :mod:`cassandra.metadata`, where users find the classes."""
+
+MODULE = "cassandra.metadata"
