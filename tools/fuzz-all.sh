@@ -37,7 +37,8 @@ run_one() {
             "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")"
     else
         printf '%-14s FINDING, see %s\n' "$target" "$log"
-        tail -n 40 "$log"
+        grep -m 1 -A 3 'panicked at\|ERROR: libFuzzer' "$log" || true
+        tail -n 8 "$log"
         return 1
     fi
 }

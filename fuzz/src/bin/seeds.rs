@@ -81,6 +81,12 @@ fn main() {
         ty.write(ProtocolVersion::V5, &mut option).expect("a short type");
         save("notation", &format!("type-{index}"), &option);
     }
+    for (index, (ty, value)) in values().into_iter().enumerate() {
+        let mut seed = Vec::new();
+        ty.write(ProtocolVersion::V5, &mut seed).expect("a short type");
+        seed.extend_from_slice(value);
+        save("value", &format!("type-{index}"), &seed);
+    }
     for choice in 0..18 {
         let mut seed = vec![choice, choice, 255];
         for byte in [
@@ -420,6 +426,74 @@ fn details(code: ErrorCode, failures: Failures, cas_contentions: bool) -> ErrorD
 
 fn has_metadata_id(version: ProtocolVersion) -> bool {
     version.features().result_metadata_id == MetadataIdSupport::Present
+}
+
+/// Types with the bytes of a value.
+fn values() -> Vec<(CqlType, &'static [u8])> {
+    let int = CqlType::from(NativeType::Int);
+    let text = CqlType::from(NativeType::Text);
+    let mut values: Vec<(CqlType, &[u8])> = vec![
+        (NativeType::BigInt.into(), &[0, 0, 0, 0, 0, 0, 0, 42]),
+        (NativeType::Boolean.into(), &[1]),
+        (NativeType::Date.into(), &[0x80, 0, 0, 0]),
+        (NativeType::Decimal.into(), &[0, 0, 0, 2, 0x30, 0x39]),
+        (
+            NativeType::Double.into(),
+            &[0x40, 9, 0x21, 0xFB, 0x54, 0x44, 0x2D, 0x18],
+        ),
+        (NativeType::Duration.into(), &[2, 4, 0xC1, 0x86, 0xA0]),
+        (NativeType::Float.into(), &[0x40, 0x49, 0x0F, 0xDB]),
+        (NativeType::Inet.into(), &[127, 0, 0, 1]),
+        (int.clone(), &[0, 0, 0, 42]),
+        (NativeType::SmallInt.into(), &[0, 42]),
+        (NativeType::Time.into(), &[0, 0, 0, 0, 0, 0, 0, 42]),
+        (
+            NativeType::Timestamp.into(),
+            &[0, 0, 1, 0x8B, 0xCF, 0xE5, 0x68, 0],
+        ),
+        (NativeType::TinyInt.into(), &[42]),
+        (NativeType::Uuid.into(), b"0123456789abcdef"),
+        (NativeType::Varint.into(), &[0xFF, 0x7F]),
+        (text.clone(), "text é".as_bytes()),
+        (CqlType::list(int.clone()), &[0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 42]),
+        (CqlType::set(text.clone()), &[0, 0, 0, 1, 0, 0, 0, 1, b'a']),
+        (
+            CqlType::map(text.clone(), CqlType::list(int.clone())),
+            &[0, 0, 0, 1, 0, 0, 0, 1, b'a', 0, 0, 0, 4, 0, 0, 0, 0],
+        ),
+        (
+            CqlType::tuple([int.clone(), text.clone()]),
+            &[0, 0, 0, 4, 0, 0, 0, 42, 0xFF, 0xFF, 0xFF, 0xFF],
+        ),
+        (
+            CqlType::user_defined(
+                "ks",
+                "udt",
+                [("f".into(), int.clone()), ("g".into(), text.clone())],
+            ),
+            &[0, 0, 0, 4, 0, 0, 0, 42],
+        ),
+        (
+            CqlType::vector(CqlType::from(NativeType::Float), 1),
+            &[0x40, 0x49, 0x0F, 0xDB],
+        ),
+        (CqlType::vector(text, 2), &[1, b'a', 1, b'b']),
+        (CqlType::Custom("com.example.Unknown".into()), &[1, 2, 3]),
+        (
+            NativeType::Point.into(),
+            &[
+                1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F, 0, 0, 0, 0, 0, 0, 0, 0x40,
+            ],
+        ),
+        (NativeType::LineString.into(), &[1, 2, 0, 0, 0, 0, 0, 0, 0]),
+        (NativeType::Polygon.into(), &[1, 3, 0, 0, 0, 0, 0, 0, 0]),
+        (
+            NativeType::DateRange.into(),
+            &[0, 0, 0, 1, 0x8B, 0xCF, 0xE5, 0x68, 0, 3],
+        ),
+    ];
+    values.push((CqlType::list(CqlType::tuple([int])), &[0, 0, 0, 0]));
+    values
 }
 
 fn types() -> Vec<CqlType> {

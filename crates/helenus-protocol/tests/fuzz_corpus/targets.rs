@@ -5,9 +5,10 @@
 
 use bytes::Bytes;
 use helenus_protocol::{
-    Compression, CqlType, Direction, EnvelopeDecoder, EnvelopeFlags, EnvelopeHeader, InboundDecoder, Opcode,
-    ProtocolError, ProtocolVersion, Reader, Request, RequestOptions, Response, ResponseEnvelope, ResultBody,
-    SegmentDecoder, SegmentEncoder, StreamId, encode_request, write,
+    CellReader, Compression, CqlRow, CqlType, Direction, EnvelopeDecoder, EnvelopeFlags, EnvelopeHeader,
+    InboundDecoder, Opcode, ProtocolError, ProtocolVersion, Reader, Request, RequestOptions, Response,
+    ResponseEnvelope, ResultBody, SegmentDecoder, SegmentEncoder, StreamId, TypedRows, decode_value,
+    encode_request, encode_value, write,
 };
 
 /// What is run on an input.
@@ -27,6 +28,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rows", rows),
     ("segment_lz4", segment_lz4),
     ("segment_plain", segment_plain),
+    ("value", value),
 ];
 
 /// A stream of envelopes comes out alike in one piece and byte by byte.
@@ -244,14 +246,44 @@ pub fn rows(data: &[u8]) {
         length: body.len(),
     };
     let decoded = ResponseEnvelope::decode(&header, body.into());
-    if let Ok(Response::Result(ResultBody::Rows(rows))) = decoded.map(|envelope| envelope.response) {
-        let mut reader = Reader::new(&rows.content);
-        for _ in 0..rows.row_count * rows.metadata.column_count {
-            if reader.read_bytes("cell").is_err() {
-                return;
-            }
+    let Ok(Response::Result(ResultBody::Rows(rows))) = decoded.map(|envelope| envelope.response) else {
+        return;
+    };
+    let mut cells = CellReader::new(&rows.content);
+    let mut count = 0;
+    while count < rows.row_count * rows.metadata.column_count && cells.next_cell().is_ok() {
+        count += 1;
+    }
+    if let Some(columns) = &rows.metadata.columns {
+        let typed =
+            TypedRows::<CqlRow>::new(columns, &rows.content, rows.row_count).expect("any columns will do");
+        for row in typed {
+            let Ok(row) = row else { return };
+            assert_eq!(row.0.len(), columns.len());
         }
     }
+}
+
+/// A type, then a value of it: what was decoded is encoded, and decoded and encoded to the same bytes.
+pub fn value(data: &[u8]) {
+    let mut reader = Reader::new(data);
+    let Ok(ty) = CqlType::read(&mut reader, ProtocolVersion::V5) else {
+        return;
+    };
+    let Ok(value) = decode_value(&ty, reader.rest()) else {
+        return;
+    };
+    let mut bytes = Vec::new();
+    // Some of what may be read may not be written, as a time beyond the end of the day.
+    if encode_value(&value, &ty, &mut bytes).is_err() {
+        assert!(bytes.is_empty());
+        return;
+    }
+    // Bytes, not values, are compared: a NaN does not equal itself.
+    let again = decode_value(&ty, &bytes).expect("what was encoded can be decoded");
+    let mut same = Vec::new();
+    encode_value(&again, &ty, &mut same).expect("what was decoded can be encoded");
+    assert_eq!(same, bytes, "{value:?} of {ty}");
 }
 
 /// Names of server classes.
