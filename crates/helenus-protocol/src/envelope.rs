@@ -14,6 +14,13 @@ pub const HEADER_LENGTH: usize = 9;
 /// The longest body that a peer may announce: 256 MiB.
 pub const MAX_BODY_LENGTH: usize = 256 * 1024 * 1024;
 
+/// Bodies up to this length are copied out of the buffer, so that whoever keeps a short one does not keep a whole read
+/// buffer alive, and the buffer stays in use. Longer ones share it.
+const COPIED_LENGTH: usize = 8 * 1024;
+
+/// The body of RESULT of kind Void (v4 §4.2.5.1), by far the most frequent: it needs no copy of its own.
+const VOID: &[u8] = &[0, 0, 0, 1];
+
 /// Which way an envelope travels: the highest bit of its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -326,7 +333,19 @@ impl EnvelopeDecoder {
             return Ok(None);
         }
         self.header = None;
-        Ok(Some((header, self.buffer.split_to(header.length).freeze())))
+        Ok(Some((header, self.take_body(header.length))))
+    }
+
+    fn take_body(&mut self, length: usize) -> Bytes {
+        if length > COPIED_LENGTH {
+            return self.buffer.split_to(length).freeze();
+        }
+        let body = match &self.buffer[..length] {
+            VOID => Bytes::from_static(VOID),
+            body => Bytes::copy_from_slice(body),
+        };
+        self.buffer.advance(length);
+        body
     }
 
     /// Takes out all bytes that were not yet cut, for the change to segments after STARTUP (v5 §2).

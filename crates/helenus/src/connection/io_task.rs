@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use helenus_protocol::{
     Envelope, InboundDecoder, ProtocolError, Request, RequestOptions, Response, ResponseEnvelope, StreamId,
     encode_request,
@@ -33,8 +32,6 @@ const READ_SIZE: usize = 64 * 1024;
 const LARGE_READ_SIZE: usize = 4 * 1024 * 1024;
 /// Reads before other tasks get their turn.
 const READS_PER_POLL: usize = 16;
-/// Bodies up to this length are copied, so that keeping one does not keep a read buffer; longer ones are shared slices.
-const COPIED_LENGTH: usize = 8 * 1024;
 /// Deadlines are swept at multiples of this.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -123,7 +120,7 @@ impl IoTask {
         Ok(())
     }
 
-    fn hand_out(&mut self, mut envelope: Envelope) -> Result<(), CloseCause> {
+    fn hand_out(&mut self, envelope: Envelope) -> Result<(), CloseCause> {
         let header = &envelope.header;
         let expected = self.shared.established.version;
         if header.version != expected {
@@ -136,9 +133,6 @@ impl IoTask {
         let Some(stream) = StreamId::new(header.stream) else {
             return self.hand_out_unasked(envelope);
         };
-        if envelope.body.len() <= COPIED_LENGTH {
-            envelope.body = Bytes::copy_from_slice(&envelope.body);
-        }
         match self.shared.slab.complete(stream, envelope) {
             Delivery::Waiting(waker) => {
                 self.shared.count_answer(false);

@@ -30,10 +30,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use helenus_protocol::{Compression, EncodeError, ProtocolVersion};
+use helenus_protocol::{Compression, EncodeError, InboundDecoder, ProtocolVersion, SegmentEncoder};
 
 pub(crate) use config::ConnectionConfig;
-#[expect(unused_imports, reason = "sessions are to use it")]
+#[cfg_attr(not(test), expect(unused_imports, reason = "sessions are to use it"))]
 pub(crate) use config::VersionChoice;
 pub use endpoint::Endpoint;
 pub use error::{
@@ -44,7 +44,11 @@ pub(crate) use handshake::ServerOptions;
 pub(crate) use pending::PendingResponse;
 pub(crate) use shared::EncodeContext;
 
+use handshake::Established;
+use io_task::IoTask;
 use shared::{Shared, Submitter};
+use transport::Transport;
+use writer::Writer;
 
 /// An open connection to one node. Cheap to clone; closed when the last clone is dropped and nobody waits any more.
 #[derive(Clone)]
@@ -54,11 +58,32 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    fn new(shared: Arc<Shared>) -> Self {
-        let handle = Arc::new(CloseOnDrop(Arc::clone(&shared)));
+    /// A connection after its handshake. Spawns its I/O task on the current runtime.
+    fn start(
+        endpoint: Endpoint,
+        established: Established,
+        config: Arc<ConnectionConfig>,
+        transport: Transport,
+        decoder: InboundDecoder,
+        segments: Option<SegmentEncoder>,
+    ) -> Self {
+        let Transport { read, write, .. } = transport;
+        tracing::debug!(
+            node = %endpoint,
+            version = %established.version,
+            compression = established.compression.map(Compression::name),
+            "connection opened"
+        );
+        let shared = Arc::new(Shared::new(
+            endpoint,
+            established,
+            config,
+            Writer::new(write, segments),
+        ));
+        tokio::spawn(IoTask::new(Arc::clone(&shared), read, decoder));
         Self {
+            _handle: Arc::new(CloseOnDrop(Arc::clone(&shared))),
             shared,
-            _handle: handle,
         }
     }
 

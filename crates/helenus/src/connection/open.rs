@@ -13,11 +13,8 @@ use tokio_util::io::read_buf;
 
 use super::error::{ConnectError, ConnectErrorKind, ConnectStep};
 use super::handshake::{Action, Established, Handshake, HandshakeError};
-use super::io_task::IoTask;
 use super::negotiation::Negotiation;
-use super::shared::Shared;
 use super::transport::Transport;
-use super::writer::Writer;
 use super::{Connection, ConnectionConfig, Endpoint};
 use crate::auth::Authenticator;
 
@@ -252,22 +249,16 @@ impl<'a> Attempt<'a> {
     }
 
     fn finish(self, established: Established) -> Connection {
-        let Transport { read, write, .. } = self.transport;
-        let writer = Writer::new(write, self.segments);
-        let shared = Arc::new(Shared::new(
-            self.endpoint.clone(),
+        let endpoint = self.endpoint.clone();
+        let config = Arc::clone(self.config);
+        Connection::start(
+            endpoint,
             established,
-            Arc::clone(self.config),
-            writer,
-        ));
-        tokio::spawn(IoTask::new(Arc::clone(&shared), read, self.decoder));
-        tracing::debug!(
-            node = %shared.endpoint,
-            version = %shared.established.version,
-            compression = shared.established.compression.map(Compression::name),
-            "connection opened"
-        );
-        Connection::new(shared)
+            config,
+            self.transport,
+            self.decoder,
+            self.segments,
+        )
     }
 }
 

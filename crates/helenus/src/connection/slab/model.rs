@@ -1,1 +1,141 @@
+//! Every interleaving of those who share a slot, by loom:
+//! `RUSTFLAGS="--cfg helenus_loom" cargo test -p helenus --lib slab::model`
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+use helenus_protocol::{Direction, EnvelopeFlags, EnvelopeHeader, Opcode, ProtocolVersion};
+use loom::future::block_on;
+use loom::thread;
+
+use super::*;
+
+fn answer(id: StreamId) -> Envelope {
+    let header = EnvelopeHeader {
+        version: ProtocolVersion::V4,
+        direction: Direction::Response,
+        flags: EnvelopeFlags::default(),
+        stream: id.raw(),
+        opcode: Opcode::Result,
+        length: 0,
+    };
+    let body = Bytes::new();
+    Envelope { header, body }
+}
+
+fn begun(deadline: Option<Instant>) -> (Arc<Slab>, FreeIds, StreamId) {
+    let (slab, mut free) = (Arc::new(Slab::new()), FreeIds::new());
+    let id = slab.take_id(&mut free).expect("a free id");
+    slab.begin(id, deadline);
+    (slab, free, id)
+}
+
+/// The I/O task: delivers, and wakes.
+fn deliver(slab: &Slab, id: StreamId) -> Delivery {
+    match slab.complete(id, answer(id)) {
+        Delivery::Waiting(waker) => {
+            wake(waker);
+            Delivery::Waiting(None)
+        }
+        other => other,
+    }
+}
+
+fn wait(slab: &Slab, id: StreamId) -> Outcome {
+    block_on(std::future::poll_fn(|cx| slab.poll(id, cx)))
+}
+
+#[test]
+fn answer_always_reaches_the_one_who_waits() {
+    loom::model(|| {
+        let (slab, mut free, id) = begun(None);
+        let io = thread::spawn({
+            let slab = Arc::clone(&slab);
+            move || assert!(matches!(deliver(&slab, id), Delivery::Waiting(_)))
+        });
+        assert_eq!(wait(&slab, id), Outcome::Answer(answer(id)));
+        io.join().unwrap();
+        assert_eq!(slab.take_id(&mut free), Some(id));
+    });
+}
+
+#[test]
+fn cancelling_beside_the_answer_frees_the_id_exactly_once() {
+    loom::model(|| {
+        let (slab, mut free, id) = begun(None);
+        let io = thread::spawn({
+            let slab = Arc::clone(&slab);
+            move || matches!(deliver(&slab, id), Delivery::Orphan)
+        });
+        let orphaned = slab.cancel(id) == Cancelled::Orphaned;
+        assert_eq!(io.join().unwrap(), orphaned);
+        assert_eq!(slab.take_id(&mut free), Some(id));
+        assert_ne!(slab.take_id(&mut free), Some(id));
+    });
+}
+
+#[test]
+fn deadline_beside_the_answer_ends_in_one_of_them() {
+    loom::model(|| {
+        let now = Instant::now();
+        let (slab, mut free, id) = begun(Some(now));
+        let io = thread::spawn({
+            let slab = Arc::clone(&slab);
+            move || {
+                slab.sweep(now);
+                matches!(deliver(&slab, id), Delivery::Orphan)
+            }
+        });
+        let outcome = wait(&slab, id);
+        let orphan = io.join().unwrap();
+        assert_eq!(orphan, outcome == Outcome::TimedOut);
+        assert_eq!(slab.take_id(&mut free), Some(id));
+    });
+}
+
+#[test]
+fn loss_of_the_connection_ends_every_wait() {
+    loom::model(|| {
+        let (slab, mut free, first) = begun(None);
+        let second = slab.take_id(&mut free).unwrap();
+        slab.begin(second, None);
+        let closer = thread::spawn({
+            let slab = Arc::clone(&slab);
+            move || {
+                deliver(&slab, first);
+                slab.fail_all();
+            }
+        });
+        assert_eq!(wait(&slab, second), Outcome::Failed);
+        assert_eq!(wait(&slab, first), Outcome::Answer(answer(first)));
+        closer.join().unwrap();
+    });
+}
+
+#[test]
+fn ids_given_back_by_two_threads_while_one_takes_are_neither_lost_nor_doubled() {
+    loom::model(|| {
+        let (slab, mut free, first) = begun(None);
+        let second = slab.take_id(&mut free).unwrap();
+        slab.begin(second, None);
+        let enders = [first, second].map(|id| {
+            deliver(&slab, id);
+            let slab = Arc::clone(&slab);
+            thread::spawn(move || assert_eq!(wait(&slab, id), Outcome::Answer(answer(id))))
+        });
+        let taken = slab.take_id(&mut free).unwrap();
+        for ender in enders {
+            ender.join().unwrap();
+        }
+        let mut ids = vec![taken];
+        ids.extend(
+            [slab.take_id(&mut free), slab.take_id(&mut free)]
+                .into_iter()
+                .flatten(),
+        );
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 3, "each id once");
+        assert!(ids.contains(&first) && ids.contains(&second));
+    });
+}

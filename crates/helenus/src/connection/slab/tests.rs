@@ -1,1 +1,209 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Wake;
+use std::time::Duration;
 
+use bytes::Bytes;
+use helenus_protocol::{Direction, EnvelopeFlags, EnvelopeHeader, Opcode, ProtocolVersion};
+
+use super::*;
+
+#[derive(Default)]
+struct WakeCount(AtomicUsize);
+
+impl Wake for WakeCount {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl WakeCount {
+    fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+fn answer(id: StreamId, body: &'static [u8]) -> Envelope {
+    let body = Bytes::from_static(body);
+    let header = EnvelopeHeader {
+        version: ProtocolVersion::V4,
+        direction: Direction::Response,
+        flags: EnvelopeFlags::default(),
+        stream: id.raw(),
+        opcode: Opcode::Result,
+        length: body.len(),
+    };
+    Envelope { header, body }
+}
+
+fn begin(slab: &Slab, free: &mut FreeIds, deadline: Option<Instant>) -> StreamId {
+    let id = slab.take_id(free).expect("a free id");
+    slab.begin(id, deadline);
+    id
+}
+
+fn poll(slab: &Slab, id: StreamId, count: &Arc<WakeCount>) -> Poll<Outcome> {
+    let waker = Waker::from(Arc::clone(count));
+    slab.poll(id, &mut Context::from_waker(&waker))
+}
+
+/// Completes, wakes whoever waits, and says whether somebody was there.
+fn complete(slab: &Slab, id: StreamId, body: &'static [u8]) -> Delivery {
+    match slab.complete(id, answer(id, body)) {
+        Delivery::Waiting(waker) => {
+            wake(waker);
+            Delivery::Waiting(None)
+        }
+        other => other,
+    }
+}
+
+#[test]
+fn every_stream_id_is_given_out_once_and_then_none() {
+    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let ids: HashSet<_> = std::iter::from_fn(|| slab.take_id(&mut free)).collect();
+    assert_eq!(ids.len(), StreamId::COUNT);
+    assert_eq!(slab.take_id(&mut free), None);
+    // An id that was taken and not used comes back.
+    let id = StreamId::new(4711).unwrap();
+    slab.untake_id(&mut free, id);
+    assert_eq!(slab.take_id(&mut free), Some(id));
+    assert_eq!(slab.take_id(&mut free), None);
+}
+
+#[test]
+fn every_index_has_a_place_of_its_own_in_the_chunks() {
+    let mut expected = (0, 0);
+    for index in 0..StreamId::COUNT {
+        if expected.1 == chunk_length(expected.0) {
+            expected = (expected.0 + 1, 0);
+        }
+        assert_eq!(place(index), expected);
+        expected.1 += 1;
+    }
+    assert_eq!((expected.0 + 1, expected.1), (CHUNKS, chunk_length(CHUNKS - 1)));
+}
+
+#[test]
+fn answer_wakes_and_reaches_the_one_who_waits_and_frees_the_id() {
+    let (slab, mut free, count) = (Slab::new(), FreeIds::new(), Arc::default());
+    let id = begin(&slab, &mut free, None);
+    assert_eq!(poll(&slab, id, &count), Poll::Pending);
+    assert!(matches!(complete(&slab, id, b"a"), Delivery::Waiting(_)));
+    assert_eq!(count.get(), 1);
+    assert_ne!(slab.take_id(&mut free), Some(id), "not free before it was taken");
+    assert_eq!(
+        poll(&slab, id, &count),
+        Poll::Ready(Outcome::Answer(answer(id, b"a")))
+    );
+    assert_eq!(slab.take_id(&mut free), Some(id));
+}
+
+#[test]
+fn only_the_last_waker_is_woken() {
+    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let (first, last) = (Arc::default(), Arc::default());
+    let id = begin(&slab, &mut free, None);
+    assert_eq!(poll(&slab, id, &first), Poll::Pending);
+    assert_eq!(poll(&slab, id, &last), Poll::Pending);
+    complete(&slab, id, b"a");
+    assert_eq!((first.get(), last.get()), (0, 1));
+}
+
+#[test]
+fn late_answer_after_a_timeout_is_dropped_and_only_then_the_id_is_free() {
+    let (slab, mut free, count) = (Slab::new(), FreeIds::new(), Arc::default());
+    let now = Instant::now();
+    let id = begin(&slab, &mut free, Some(now));
+    assert_eq!(poll(&slab, id, &count), Poll::Pending);
+    assert_eq!(slab.sweep(now), None);
+    assert_eq!(count.get(), 1);
+    assert_eq!(poll(&slab, id, &count), Poll::Ready(Outcome::TimedOut));
+    let other = begin(&slab, &mut free, None);
+    assert_ne!(other, id);
+    assert!(matches!(complete(&slab, id, b"late"), Delivery::Orphan));
+    assert_eq!(begin(&slab, &mut free, None), id);
+    assert_eq!(poll(&slab, id, &count), Poll::Pending, "the late answer is gone");
+}
+
+#[test]
+fn answer_between_the_sweep_and_the_poll_still_counts() {
+    let (slab, mut free, count) = (Slab::new(), FreeIds::new(), Arc::default());
+    let now = Instant::now();
+    let id = begin(&slab, &mut free, Some(now));
+    slab.sweep(now);
+    assert!(matches!(complete(&slab, id, b"just"), Delivery::Waiting(_)));
+    assert_eq!(
+        poll(&slab, id, &count),
+        Poll::Ready(Outcome::Answer(answer(id, b"just")))
+    );
+}
+
+#[test]
+fn sweep_wakes_the_expired_and_tells_the_next_deadline() {
+    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let now = Instant::now();
+    let later = |seconds| now + Duration::from_secs(seconds);
+    let counts: Vec<Arc<WakeCount>> = vec![Arc::default(); 4]
+        .into_iter()
+        .map(|_: Arc<WakeCount>| Arc::default())
+        .collect();
+    let deadlines = [Some(later(1)), None, Some(later(3)), Some(later(2))];
+    for (count, deadline) in counts.iter().zip(deadlines) {
+        let id = begin(&slab, &mut free, deadline);
+        assert_eq!(poll(&slab, id, count), Poll::Pending);
+    }
+    assert_eq!(slab.sweep(now), Some(later(1)));
+    assert_eq!(slab.sweep(later(1)), Some(later(2)));
+    assert_eq!(slab.sweep(later(2)), Some(later(3)));
+    assert_eq!(slab.sweep(later(9)), None);
+    assert_eq!(
+        counts.iter().map(|count| count.get()).collect::<Vec<_>>(),
+        [1, 0, 1, 1]
+    );
+}
+
+#[test]
+fn request_cancelled_in_any_state_leaves_its_id_to_others_in_due_time() {
+    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    // Waiting.
+    let id = begin(&slab, &mut free, None);
+    assert_eq!(slab.cancel(id), Cancelled::Orphaned);
+    assert!(matches!(complete(&slab, id, b"late"), Delivery::Orphan));
+    assert_eq!(begin(&slab, &mut free, None), id);
+    // Answered.
+    complete(&slab, id, b"a");
+    assert_eq!(slab.cancel(id), Cancelled::Ended);
+    assert_eq!(begin(&slab, &mut free, None), id);
+    // Lost.
+    slab.fail_all();
+    assert_eq!(slab.cancel(id), Cancelled::Ended);
+}
+
+#[test]
+fn answers_that_nobody_asked_for_are_unknown() {
+    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let unknown = |id: StreamId| matches!(complete(&slab, id, b"?"), Delivery::Unknown);
+    assert!(unknown(StreamId::new(0).unwrap()), "no chunk yet");
+    let id = begin(&slab, &mut free, None);
+    assert!(unknown(StreamId::new(1).unwrap()), "never given out");
+    assert!(unknown(StreamId::new(i16::MAX).unwrap()));
+    complete(&slab, id, b"a");
+    assert!(unknown(id), "answered already");
+}
+
+#[test]
+fn loss_of_the_connection_reaches_everybody_who_waits_once() {
+    let (slab, mut free, count) = (Slab::new(), FreeIds::new(), Arc::default());
+    let answered = begin(&slab, &mut free, None);
+    let waiting = begin(&slab, &mut free, None);
+    assert_eq!(poll(&slab, waiting, &count), Poll::Pending);
+    complete(&slab, answered, b"a");
+    slab.fail_all();
+    slab.fail_all();
+    assert_eq!(count.get(), 1);
+    assert_eq!(poll(&slab, waiting, &count), Poll::Ready(Outcome::Failed));
+    let outcome = Poll::Ready(Outcome::Answer(answer(answered, b"a")));
+    assert_eq!(poll(&slab, answered, &count), outcome);
+}
