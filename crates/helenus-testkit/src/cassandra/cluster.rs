@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -15,6 +16,7 @@ use super::error::{Error, Result};
 use super::java::Java;
 use super::node::{Node, NodeState};
 use super::options::ClusterOptions;
+use super::progress::Progress;
 use super::setup::Setup;
 use super::supervisor::{self, Supervisor};
 use super::tls::{Authority, TlsMode};
@@ -207,7 +209,7 @@ impl Drop for Cluster {
         let kept = supervisor::keeps_logs(directory);
         drop(self.supervisor.take());
         if kept {
-            eprintln!("helenus-testkit: logs kept in {}", directory.display());
+            Progress::stderr().say(format!("logs kept in {}", directory.display()));
         }
     }
 }
@@ -226,6 +228,10 @@ fn create_directory(wanted: Option<&Path>) -> Result<PathBuf> {
         },
     };
     fs::create_dir_all(directory.parent().unwrap_or(&directory)).map_err(Error::io("create", &directory))?;
-    fs::create_dir(&directory).map_err(Error::io("create", &directory))?;
+    // The control socket lies in it, and with it the power over the nodes.
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&directory)
+        .map_err(Error::io("create", &directory))?;
     Ok(directory)
 }

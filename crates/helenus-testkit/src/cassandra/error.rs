@@ -157,6 +157,12 @@ pub enum Error {
         /// What it printed.
         output: String,
     },
+    /// The cluster of another process refused or failed to do what it was asked for.
+    #[error("{message}")]
+    Control {
+        /// Its own words.
+        message: String,
+    },
     /// The supervisor that cleans up after this process could not be started.
     #[error("the supervisor that stops nodes after a crash cannot be started with /bin/sh")]
     Supervisor {

@@ -114,7 +114,7 @@ fn modules(java: &Java) -> impl Iterator<Item = OsString> {
     exports.chain(opens).chain(manager).map(OsString::from)
 }
 
-const FAST_AND_SMALL: [&str; 18] = [
+const FAST_AND_SMALL: [&str; 17] = [
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-XX:+PerfDisableSharedMem",
@@ -126,7 +126,6 @@ const FAST_AND_SMALL: [&str; 18] = [
     "-Dcassandra.ring_delay_ms=2000",
     "-Dcassandra.shutdown_announce_in_ms=300",
     "-Dcassandra.skip_schema_check_for_pending_range_calculation=true",
-    "-Dcassandra.schema_delay_ms=1000",
     // The first role is made as soon as the node is up, and not ten seconds later.
     "-Dcassandra.superuser_setup_delay_ms=0",
     "-Dcassandra.disable_auth_caches_remote_configuration=true",

@@ -24,9 +24,11 @@ pub(crate) fn tail(directory: &Path) -> String {
     text
 }
 
-/// Frames deep inside a stack trace tell nothing that its head does not.
+/// Frames deep inside a stack trace tell nothing that its head does not; neither do Java's warnings about Cassandra's age.
 fn is_noise(line: &str) -> bool {
-    line.starts_with("\tat ") || line.starts_with("\t... ")
+    ["\tat ", "\t... ", "WARNING: "]
+        .iter()
+        .any(|start| line.starts_with(start))
 }
 
 const LINES: usize = 15;
@@ -38,6 +40,8 @@ pub(crate) const NODE_CONFIGURATION: &str = r#"<configuration scan="false">
     <encoder><pattern>%-5level [%thread] %date{ISO8601} %F:%L - %msg%n</pattern></encoder>
   </appender>
   <root level="INFO"><appender-ref ref="SYSTEMLOG"/></root>
+  <logger name="org.apache.cassandra.db" level="WARN"/>
+  <logger name="org.apache.cassandra.io" level="WARN"/>
 </configuration>
 "#;
 
@@ -65,7 +69,7 @@ mod tests {
             log + "java.lang.Error: x\n\tat a.b.C.d(E.java:1)\n\t... 5 more\n",
         )
         .unwrap();
-        fs::write(directory.join("console.log"), b"broken \xff byte\n").unwrap();
+        fs::write(directory.join("console.log"), b"WARNING: old\nbroken \xff byte\n").unwrap();
         let tail = tail(&directory);
         assert!(tail.starts_with("  system.log: line 86\n"), "{tail}");
         assert!(

@@ -67,6 +67,10 @@ impl Node {
     ) -> Result<Arc<Self>> {
         let home = setup.directory.join(format!("node{number}"));
         let (conf, data) = (home.join("conf"), home.join("data"));
+        if data.exists() {
+            // Of a node that failed to join; a new one must not take up its identity.
+            fs::remove_dir_all(&data).map_err(Error::io("remove", &data))?;
+        }
         for directory in [&conf, &data, &home.join("logs")] {
             fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
         }

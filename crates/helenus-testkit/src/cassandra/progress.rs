@@ -1,6 +1,7 @@
 //! Where messages about long steps go.
 
 use std::fmt;
+use std::io::Write as _;
 use std::sync::Arc;
 
 /// Receives one line for each long step: a download, the start of a node, logs that were kept.
@@ -19,7 +20,10 @@ impl Progress {
 
     /// Prints every line on standard error.
     pub fn stderr() -> Self {
-        Self::to(|line| eprintln!("helenus-testkit: {line}"))
+        Self::to(|line| {
+            // Nobody may be reading any more, which is no reason to stop a cluster.
+            let _ = writeln!(std::io::stderr(), "helenus-testkit: {line}");
+        })
     }
 
     pub(crate) fn say(&self, line: impl AsRef<str>) {

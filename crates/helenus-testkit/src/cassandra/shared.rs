@@ -11,6 +11,7 @@ use super::error::{Error, Result};
 use super::options::ClusterOptions;
 use super::progress::Progress;
 use super::supervisor;
+use super::yaml::NATIVE_PORT;
 
 /// A cluster that tests share: they must not stop its nodes, and keep to keyspaces of their own.
 #[derive(Debug)]
@@ -80,9 +81,11 @@ fn find_or_start() -> Result<SharedCluster> {
 
 fn parse(text: &str) -> Result<Vec<SocketAddr>> {
     let parse = |point: &str| {
-        point.trim().parse().map_err(|_| Error::Option {
+        let point = point.trim();
+        let address = point.parse().map(|ip| SocketAddr::new(ip, NATIVE_PORT));
+        address.or_else(|_| point.parse()).map_err(|_| Error::Option {
             option: CONTACT_POINTS.to_owned(),
-            reason: format!("{point:?} is not an address and a port, such as 127.0.0.1:9042"),
+            reason: format!("{point:?} is not an IP address, with or without a port: 127.0.0.1:9042"),
         })
     };
     text.split(',').map(parse).collect()
@@ -93,9 +96,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn contact_points_are_addresses_with_ports() {
-        assert_eq!(parse("127.0.0.1:9042, 127.0.0.2:9142").unwrap().len(), 2);
-        for text in ["", "127.0.0.1", "localhost:9042", "127.0.0.1:9042,"] {
+    fn contact_points_are_addresses_with_or_without_ports() {
+        let points = parse("127.0.0.1:9142, 127.0.0.2").unwrap();
+        assert_eq!(
+            points,
+            [
+                SocketAddr::from(([127, 0, 0, 1], 9142)),
+                SocketAddr::from(([127, 0, 0, 2], 9042))
+            ]
+        );
+        for text in ["", "localhost:9042", "127.0.0.1:9042,"] {
             assert!(matches!(parse(text), Err(Error::Option { .. })), "{text}");
         }
     }

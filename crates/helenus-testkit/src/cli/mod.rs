@@ -1,9 +1,12 @@
 //! The commands of `helenus-testkit`. Results go to standard output, everything else to standard error.
 
 mod canned;
+mod control;
 mod options;
 mod run;
+mod start;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -40,17 +43,24 @@ enum ClusterCommand {
     /// command, that finds HELENUS_CONTACT_POINTS and more in its environment instead; its exit status becomes this one's, and
     /// a failure lets the logs stay.
     Run(Box<run::Run>),
+    /// Starts a cluster that goes on until `cluster stop`, and prints the same line as `run`
+    Start(Box<start::Start>),
+    /// Does something to a running cluster, whose control socket HELENUS_CONTROL_SOCKET or --control names
+    #[command(flatten)]
+    Control(control::Control),
 }
 
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         Command::Cluster(ClusterCommand::Run(run)) => run.execute(),
+        Command::Cluster(ClusterCommand::Start(start)) => start.execute(),
+        Command::Cluster(ClusterCommand::Control(control)) => control.execute(),
         Command::Fetch { version } => fetch(&version),
         Command::Canned(canned) => canned.execute(),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("helenus-testkit: {error}");
+        let _ = writeln!(std::io::stderr(), "helenus-testkit: {error}");
         ExitCode::FAILURE
     })
 }

@@ -5,10 +5,10 @@ use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
 
 use clap::Args;
-use helenus_testkit::cassandra::{Cluster, ClusterDescription};
+use helenus_testkit::cassandra::{Cluster, ClusterDescription, ControlServer};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::Failure;
 use super::options::ClusterArguments;
@@ -20,6 +20,9 @@ pub(crate) struct Run {
     /// Lets configuration and logs stay
     #[arg(long)]
     keep_logs: bool,
+    /// Goes on when standard input closes; for `cluster start`
+    #[arg(long, hide = true)]
+    pub(crate) detached: bool,
     /// A command to run with the cluster's contact points in its environment
     #[arg(last = true)]
     command: Vec<String>,
@@ -35,7 +38,7 @@ impl Run {
     }
 
     async fn run(self) -> Result<ExitCode, Failure> {
-        let mut stop = Stop::listen(self.command.is_empty())?;
+        let mut stop = Stop::listen(self.command.is_empty() && !self.detached)?;
         let options = self.cluster.options()?;
         let starting = tokio::task::spawn_blocking(move || Cluster::start(options));
         let cluster = tokio::select! {
@@ -48,7 +51,9 @@ impl Run {
         if self.keep_logs {
             cluster.keep_logs();
         }
-        let description = cluster.describe();
+        let control = ControlServer::start(&cluster, stop.ask())?;
+        let mut description = cluster.describe();
+        description.control_socket = Some(control.path().to_owned());
         let code = if self.command.is_empty() {
             let mut line = serde_json::to_string(&description)?;
             line.push('\n');
@@ -58,7 +63,7 @@ impl Run {
         } else {
             around(&self.command, &description, &cluster, &mut stop).await?
         };
-        tokio::task::spawn_blocking(move || drop(cluster)).await?;
+        tokio::task::spawn_blocking(move || drop((cluster, control))).await?;
         Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
     }
 }
@@ -96,12 +101,13 @@ async fn around(
     Ok(status.code().unwrap_or(1))
 }
 
-/// The wish that the cluster be stopped: Ctrl-C, SIGTERM, SIGHUP, or the end of standard input.
+/// The wish that the cluster be stopped: Ctrl-C, SIGTERM, SIGHUP, the end of standard input, or a request to the control socket.
 struct Stop {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
     input: Option<oneshot::Receiver<()>>,
+    asked: Arc<Notify>,
 }
 
 impl Stop {
@@ -121,7 +127,14 @@ impl Stop {
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
             input,
+            asked: Arc::default(),
         })
+    }
+
+    /// A function that wishes so.
+    fn ask(&self) -> impl Fn() + Send + Sync + use<> {
+        let asked = Arc::clone(&self.asked);
+        move || asked.notify_one()
     }
 
     /// Waits for the wish and returns the exit code that says which it was.
@@ -137,6 +150,7 @@ impl Stop {
             _ = self.terminate.recv() => 143,
             _ = self.hang_up.recv() => 129,
             () = input => 0,
+            () = self.asked.notified() => 0,
         }
     }
 }
