@@ -14,6 +14,8 @@ pub(crate) struct NodeProcess<'a> {
     pub(crate) directory: &'a Path,
     pub(crate) heap_mib: u32,
     pub(crate) jmx_port: u16,
+    /// Whether it joined, or shall join, a cluster that was there before.
+    pub(crate) joins: bool,
     pub(crate) extra: &'a [String],
 }
 
@@ -26,6 +28,13 @@ impl NodeProcess<'_> {
             format!("-Xmx{}M", self.heap_mib).into(),
             format!("-Dcassandra.jmx.local.port={}", self.jmx_port).into(),
             "-Dcassandra-foreground=yes".into(),
+            // How long changes of the ring may take to be known everywhere. A node that joins gives up after this time when
+            // it has not heard of its seed, which on a busy machine may take more than two seconds.
+            format!(
+                "-Dcassandra.ring_delay_ms={}",
+                if self.joins { 6000 } else { 2000 }
+            )
+            .into(),
         ];
         arguments.extend(FAST_AND_SMALL.iter().map(OsString::from));
         arguments.extend(modules(self.java));
@@ -114,7 +123,7 @@ fn modules(java: &Java) -> impl Iterator<Item = OsString> {
     exports.chain(opens).chain(manager).map(OsString::from)
 }
 
-const FAST_AND_SMALL: [&str; 17] = [
+const FAST_AND_SMALL: [&str; 16] = [
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-XX:+PerfDisableSharedMem",
@@ -123,7 +132,6 @@ const FAST_AND_SMALL: [&str; 17] = [
     "-Xss512k",
     "-XX:MaxDirectMemorySize=256M",
     "-Dcassandra.skip_wait_for_gossip_to_settle=0",
-    "-Dcassandra.ring_delay_ms=2000",
     "-Dcassandra.shutdown_announce_in_ms=300",
     "-Dcassandra.skip_schema_check_for_pending_range_calculation=true",
     // The first role is made as soon as the node is up, and not ten seconds later.

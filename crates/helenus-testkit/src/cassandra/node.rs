@@ -27,6 +27,7 @@ pub struct Node {
     address: Ipv4Addr,
     placement: Placement,
     home: PathBuf,
+    joins: bool,
     setup: Arc<Setup>,
     process: Mutex<Process>,
 }
@@ -108,6 +109,7 @@ impl Node {
             address,
             placement,
             home,
+            joins,
             setup: Arc::clone(setup),
             process,
         }))
@@ -361,6 +363,7 @@ impl Node {
             directory: &self.home,
             heap_mib: self.setup.options.heap_mib,
             jmx_port,
+            joins: self.joins,
             extra: &self.setup.options.jvm,
         }
     }

@@ -100,7 +100,9 @@ impl Control {
             value => println!("{value}"),
         }
         // The directory goes last: when it is gone, or only logs are left, addresses and ports are free again.
-        while stop && socket.control.exists() {
+        let directory = socket.control.with_file_name("");
+        let kept = || directory.join("keep").exists() && !socket.control.exists();
+        while stop && directory.exists() && !kept() {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         Ok(ExitCode::SUCCESS)
