@@ -1,13 +1,13 @@
 """Real Cassandra for tests: fixtures on the command line ``helenus-testkit``.
 
-``cassandra`` is the node that all tests of a run share, ``contact_points`` its addresses; tests leave its processes alone and keep to
-keyspaces of their own. ``cassandra_cluster`` starts special clusters, which end with the test.
+``cassandra`` is the node that all tests of a run share, ``contact_points`` its addresses; tests leave its processes alone
+and keep to keyspaces of their own. ``cassandra_cluster`` starts special clusters, which end with the test.
 
-A cluster ends when the standard input of its ``helenus-testkit`` closes, so it does not survive this process, however that ends. Logs
-of clusters that a failed test has used stay, and the failure's report names them.
+A cluster ends when the standard input of its ``helenus-testkit`` closes, so it does not survive this process, however that
+ends. Logs of clusters that a failed test has used stay, and the failure's report names them.
 
-Environment: ``HELENUS_TESTKIT`` is the binary (default: the one in the workspace's target directory); ``HELENUS_CONTACT_POINTS``
-names a cluster that runs already and is used as the shared one.
+Environment: ``HELENUS_TESTKIT`` is the binary (default: the one in the workspace's target directory);
+``HELENUS_CONTACT_POINTS`` names a cluster that runs already and is used as the shared one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,7 @@ class CassandraCluster:
         """PEM files for TLS: the authority's certificate, the client's certificate, the client's key."""
         if self.description.get("tls_authority") is None:
             return None
-        return tuple(self.description[f"tls_{part}"] for part in ("authority", "certificate", "key"))  # type: ignore[return-value]
+        return self.description["tls_authority"], self.description["tls_certificate"], self.description["tls_key"]
 
     @property
     def control(self) -> Control:
@@ -234,18 +235,21 @@ def binary() -> Path:
 TESTKITS = pytest.StashKey[list[Testkit]]()
 
 
+@contextmanager
 def _testkit(config: pytest.Config) -> Iterator[Testkit]:
     testkit = Testkit()
     testkits = config.stash.setdefault(TESTKITS, [])
     testkits.append(testkit)
-    yield testkit
-    testkits.remove(testkit)
-    testkit.stop()
+    try:
+        yield testkit
+    finally:
+        testkits.remove(testkit)
+        testkit.stop()
 
 
 @pytest.fixture(scope="session")
 def cassandra(pytestconfig: pytest.Config) -> Iterator[CassandraCluster]:
-    """The cluster that all tests share: one node of Cassandra 5.0 with every feature on, or what HELENUS_CONTACT_POINTS names."""
+    """The cluster that all tests share: what HELENUS_CONTACT_POINTS names, or one node of 5.0 with every feature on."""
     contact_points = os.environ.get("HELENUS_CONTACT_POINTS")
     if contact_points:
         addresses = [point.strip().split(":", 1)[0] for point in contact_points.split(",")]
@@ -261,7 +265,7 @@ def cassandra(pytestconfig: pytest.Config) -> Iterator[CassandraCluster]:
         }
         yield CassandraCluster(addresses, {name: os.environ.get(variable) for name, variable in names.items()})
         return
-    for testkit in _testkit(pytestconfig):
+    with _testkit(pytestconfig) as testkit:
         yield testkit.start("--dc", "datacenter1:1", "--all-features", "--prefix", "auto")
 
 
@@ -277,7 +281,7 @@ def cassandra_cluster(pytestconfig: pytest.Config) -> Iterator[Callable[..., Cas
 
     They get addresses of their own, beside the shared one: ``cassandra_cluster("--dc", "dc1:2,dc2:1", "--auth")``.
     """
-    for testkit in _testkit(pytestconfig):
+    with _testkit(pytestconfig) as testkit:
         yield lambda *options: testkit.start("--prefix", "auto", *options)
 
 

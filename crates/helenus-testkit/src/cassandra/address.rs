@@ -9,6 +9,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
 use super::yaml::{NATIVE_PORT, STORAGE_PORT};
@@ -84,8 +86,14 @@ impl Addresses {
                     first_host,
                     _lock: None,
                 };
-                addresses.check_all(nodes)?;
-                Ok(addresses)
+                // A cluster whose owner was killed a moment ago may still be on its way out.
+                let deadline = Instant::now() + PATIENCE;
+                loop {
+                    match addresses.check_all(nodes) {
+                        Err(Error::AddressInUse { .. }) if Instant::now() < deadline => sleep(POLL),
+                        checked => return checked.map(|()| addresses),
+                    }
+                }
             }
             AddressPrefix::Auto => {
                 std::fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
@@ -174,6 +182,8 @@ pub(crate) fn free_jmx_port() -> Result<u16> {
     }))
 }
 
+const PATIENCE: Duration = Duration::from_secs(3);
+const POLL: Duration = Duration::from_millis(50);
 const AUTO: std::ops::RangeInclusive<u8> = 1..=200;
 const JMX_PORTS: std::ops::Range<u16> = 20_000..30_000;
 

@@ -78,6 +78,7 @@ impl Node {
         if let Some(authority) = &setup.authority {
             authority.add_node(address)?;
         }
+        let joins = initial_tokens.is_none();
         let settings = NodeSettings {
             address,
             seeds: &setup.seeds,
