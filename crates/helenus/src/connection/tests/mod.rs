@@ -1,7 +1,10 @@
 //! Connections against fake nodes and against a transport in memory.
 
+mod faults;
+mod interleaving;
 mod measure;
 mod memory;
+mod opening;
 mod requests;
 
 use helenus_protocol::{Envelope, Request, RequestOptions, ResponseEnvelope, encode_request};

@@ -19,7 +19,7 @@ fn quiet() -> ConnectionConfig {
     }
 }
 
-fn query<'a>(text: &'a str) -> Request<'a> {
+pub(super) fn query(text: &str) -> Request<'_> {
     Request::Query(Query {
         text,
         parameters: QueryParameters {
@@ -33,13 +33,13 @@ fn ask(connection: &Connection, text: &str) -> PendingResponse {
     submit(connection, &query(text)).unwrap()
 }
 
-fn ask_for(connection: &Connection, text: &str, limit: Duration) -> PendingResponse {
+pub(super) fn ask_for(connection: &Connection, text: &str, limit: Duration) -> PendingResponse {
     let deadline = tokio::time::Instant::now().into_std() + limit;
     submit_until(connection, Some(deadline), &query(text)).unwrap()
 }
 
 /// The text that the server answered with.
-fn text(answer: Result<Envelope, AttemptFailure>) -> String {
+pub(super) fn text(answer: Result<Envelope, AttemptFailure>) -> String {
     let answer = answer.unwrap();
     match ResponseEnvelope::decode(&answer.header, answer.body)
         .unwrap()
@@ -51,7 +51,7 @@ fn text(answer: Result<Envelope, AttemptFailure>) -> String {
 }
 
 /// Lets the I/O task run until it has nothing more to do.
-async fn settle() {
+pub(super) async fn settle() {
     for _ in 0..8 {
         tokio::task::yield_now().await;
     }
