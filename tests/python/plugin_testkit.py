@@ -1,10 +1,10 @@
 """Real Cassandra for tests: fixtures on the command line ``helenus-testkit``.
 
-``cassandra`` is the node that all tests of a run share, ``contact_points`` its addresses; tests leave its processes alone
-and keep to keyspaces of their own. ``cassandra_cluster`` starts special clusters, which end with the test.
+``cassandra`` is the node that all tests of a run share, ``contact_points`` its addresses; tests leave its processes
+alone and keep to keyspaces of their own. ``cassandra_cluster`` starts special clusters, which end with the test.
 
-A cluster ends when the standard input of its ``helenus-testkit`` closes, so it does not survive this process, however that
-ends. Logs of clusters that a failed test has used stay, and the failure's report names them.
+A cluster ends when the standard input of its ``helenus-testkit`` closes, so it does not survive this process, however
+that ends. Logs of clusters that a failed test has used stay, and the failure's report names them.
 
 Environment: ``HELENUS_TESTKIT`` is the binary (default: the one in the workspace's target directory);
 ``HELENUS_CONTACT_POINTS`` names a cluster that runs already and is used as the shared one.

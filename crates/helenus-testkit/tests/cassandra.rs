@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use helenus_testkit::cassandra::{
     AddressPrefix, Cluster, ClusterDescription, ClusterOptions, ControlRequest, Error, NodeAction, NodeState,
-    Placement, Progress, TlsMode, control,
+    Placement, Progress, TlsMode, control, shared,
 };
 
 const TESTKIT: &str = env!("CARGO_BIN_EXE_helenus-testkit");
@@ -136,6 +136,46 @@ fn nothing_is_left_when_the_owner_of_a_cluster_is_killed() {
     process.kill().unwrap();
     process.wait().unwrap();
     assert_gone(&cluster);
+}
+
+#[test]
+#[ignore = "starts real Cassandra"]
+fn nothing_is_left_when_the_owner_is_killed_while_nodes_start() {
+    let temporary = std::env::temp_dir().join(format!("helenus-testkit-starting-{}", std::process::id()));
+    fs::create_dir(&temporary).unwrap();
+    let mut process = Command::new(TESTKIT)
+        .args(["cluster", "run", "--prefix", "auto"])
+        .env("TMPDIR", &temporary)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let node = temporary.join(format!("helenus-cassandra-{}-1/node1", process.id()));
+    let mut id = None;
+    eventually("the node has a process", || {
+        id = fs::read_to_string(node.join("pid"))
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
+        id.is_some()
+    });
+    process.kill().unwrap();
+    process.wait().unwrap();
+    eventually("the node's process ends", || !runs(id.unwrap()));
+    eventually("its directory is removed", || !node.parent().unwrap().exists());
+    fs::remove_dir(&temporary).unwrap();
+}
+
+#[test]
+#[ignore = "starts real Cassandra"]
+fn the_shared_cluster_is_started_once() {
+    let addresses: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..3)
+            .map(|_| scope.spawn(|| shared().contact_points()))
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(addresses[0].len(), 1);
+    assert!(addresses.iter().all(|found| *found == addresses[0]));
+    assert!(TcpStream::connect(addresses[0][0]).is_ok());
 }
 
 #[test]

@@ -29,13 +29,20 @@ impl Distribution {
     /// # Errors
     /// [`Error::Maven`] or [`Error::MavenMissing`] when the version cannot be had, [`Error::Java`] without a Java to run it.
     pub fn fetch(version: &CassandraVersion, progress: &Progress) -> Result<Self> {
-        Self::fetch_into(&cache_directory()?, version, &Java::find()?, progress)
+        Self::fetch_into(
+            &cache_directory()?,
+            version,
+            &Java::find()?,
+            &maven::command(),
+            progress,
+        )
     }
 
     fn fetch_into(
         cache: &Path,
         version: &CassandraVersion,
         java: &Java,
+        maven: &str,
         progress: &Progress,
     ) -> Result<Self> {
         let home = cache.join(format!("apache-cassandra-{version}"));
@@ -48,7 +55,7 @@ impl Distribution {
         // Another process may have done the work while this one waited for the lock.
         if !home.is_dir() {
             progress.say(format!("fetching Cassandra {version} from Maven Central"));
-            assemble(version, cache, &home, progress)?;
+            assemble(maven, version, cache, &home, progress)?;
         }
         if let Some(archive) = archive.as_ref().filter(|archive| !archive.exists()) {
             archive::dump(&Self::open(version, &home, None)?, java, archive, progress)?;
@@ -101,14 +108,20 @@ impl Distribution {
 }
 
 /// Puts the jars under a name of their own and renames the whole when it is complete. The lock is held.
-fn assemble(version: &CassandraVersion, cache: &Path, home: &Path, progress: &Progress) -> Result<()> {
+fn assemble(
+    maven: &str,
+    version: &CassandraVersion,
+    cache: &Path,
+    home: &Path,
+    progress: &Progress,
+) -> Result<()> {
     let partial = cache.join(format!("partial-{version}"));
     if partial.exists() {
         fs::remove_dir_all(&partial).map_err(Error::io("remove", &partial))?;
     }
     let lib = partial.join("lib");
     fs::create_dir_all(&lib).map_err(Error::io("create", &lib))?;
-    maven::copy_jars(version, &lib, &partial, progress)?;
+    maven::copy_jars(maven, version, &lib, &partial, progress)?;
     for entry in fs::read_dir(&lib).map_err(Error::io("read", &lib))?.flatten() {
         let name = entry.file_name();
         if name
@@ -155,3 +168,95 @@ pub(crate) fn cache_directory() -> Result<PathBuf> {
 
 /// Parts of the names of jars that hold only native libraries for other systems.
 const OTHER_PLATFORMS: [&str; 3] = ["-osx-", "-windows-", "-linux-riscv64"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::{Arc, Mutex};
+
+    /// A stand-in for Maven that runs `script` with the output directory in `$out`.
+    fn maven(directory: &Path, script: &str) -> String {
+        let path = directory.join("mvn");
+        let find =
+            r#"for argument; do case $argument in -DoutputDirectory=*) out=${argument#*=} ;; esac; done"#;
+        fs::write(&path, format!("#!/bin/sh\n{find}\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.display().to_string()
+    }
+
+    fn cache(name: &str) -> PathBuf {
+        let path = env::temp_dir().join(format!("helenus-distribution-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    #[test]
+    fn of_two_that_want_a_version_one_assembles_and_the_other_waits() {
+        let cache = cache("two");
+        let script = "echo run >> \"$out/../../runs\"; sleep 0.3
+            touch $out/cassandra-all-4.1.10.jar $out/jamm-0.3.2.jar $out/netty-osx-aarch_64.jar";
+        let maven = maven(&cache, script);
+        let said = Arc::new(Mutex::new(Vec::new()));
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let sink = Arc::clone(&said);
+                    let progress = Progress::to(move |line| sink.lock().unwrap().push(line.to_owned()));
+                    let version = "4.1".parse().unwrap();
+                    let found =
+                        Distribution::fetch_into(&cache, &version, &Java::fake(), &maven, &progress).unwrap();
+                    assert_eq!(found.jars().len(), 2, "{:?}", found.jars());
+                    assert!(found.jamm().unwrap().ends_with("lib/jamm-0.3.2.jar"));
+                });
+            }
+        });
+        assert_eq!(fs::read_to_string(cache.join("runs")).unwrap(), "run\n");
+        assert!(
+            said.lock()
+                .unwrap()
+                .iter()
+                .any(|line| line.starts_with("waiting for another process"))
+        );
+        fs::remove_dir_all(&cache).unwrap();
+    }
+
+    #[test]
+    fn a_failed_download_leaves_nothing_that_looks_complete_and_the_next_begins_anew() {
+        let cache = cache("failed");
+        let failing = maven(
+            &cache,
+            "touch $out/half.jar; echo '[ERROR] no such artifact -> [Help 1]'; exit 1",
+        );
+        let version: CassandraVersion = "4.0".parse().unwrap();
+        let error = Distribution::fetch_into(&cache, &version, &Java::fake(), &failing, &Progress::default())
+            .unwrap_err();
+        let expected = "Maven could not fetch Cassandra 4.0.19 (exit status: 1): no such artifact";
+        assert_eq!(error.to_string(), expected);
+        assert!(!cache.join("apache-cassandra-4.0.19").exists());
+        let working = maven(&cache, "touch $out/cassandra-all-4.0.19.jar");
+        let found = Distribution::fetch_into(&cache, &version, &Java::fake(), &working, &Progress::default())
+            .unwrap();
+        assert_eq!(found.jars().len(), 1);
+        fs::remove_dir_all(&cache).unwrap();
+    }
+
+    #[test]
+    fn a_missing_maven_is_named_with_the_way_to_get_it() {
+        let cache = cache("missing");
+        let error = Distribution::fetch_into(
+            &cache,
+            &"4.0".parse().unwrap(),
+            &Java::fake(),
+            "/no/mvn",
+            &Progress::default(),
+        );
+        assert!(
+            error
+                .unwrap_err()
+                .to_string()
+                .contains("apt-get install -y maven")
+        );
+        fs::remove_dir_all(&cache).unwrap();
+    }
+}

@@ -44,6 +44,15 @@ impl Java {
         Err(Error::Java { found })
     }
 
+    #[cfg(test)]
+    pub(crate) fn fake() -> Self {
+        Self {
+            command: PathBuf::from("java"),
+            major: 17,
+            version: "17.0.0".to_owned(),
+        }
+    }
+
     /// The command that starts it.
     pub fn command(&self) -> &Path {
         &self.command

@@ -9,8 +9,14 @@ use super::error::{Error, Result};
 use super::progress::Progress;
 use super::version::CassandraVersion;
 
+/// Maven's command: `$HELENUS_MVN`, or `mvn`.
+pub(crate) fn command() -> String {
+    std::env::var("HELENUS_MVN").unwrap_or_else(|_| "mvn".to_owned())
+}
+
 /// Copies the jars of `version` and of everything it needs at run time into `lib`. Maven's own files go into `work`.
 pub(crate) fn copy_jars(
+    command: &str,
     version: &CassandraVersion,
     lib: &Path,
     work: &Path,
@@ -21,8 +27,7 @@ pub(crate) fn copy_jars(
     let log = work.join("maven.log");
     let output = File::create(&log).map_err(Error::io("create", &log))?;
     let errors = output.try_clone().map_err(Error::io("create", &log))?;
-    let command = std::env::var("HELENUS_MVN").unwrap_or_else(|_| "mvn".to_owned());
-    let mut maven = Command::new(&command)
+    let mut maven = Command::new(command)
         .args([
             "-B",
             "-Dstyle.color=never",
@@ -38,22 +43,22 @@ pub(crate) fn copy_jars(
         .stderr(errors)
         .spawn()
         .map_err(|source| Error::MavenMissing {
-            command: command.clone(),
+            command: command.to_owned(),
             source,
         })?;
-    let status = wait(&mut maven, lib, version, progress).map_err(Error::io("wait for", &command))?;
+    let status = wait(&mut maven, lib, version, progress).map_err(Error::io("wait for", command))?;
     let complete = lib.join(format!("cassandra-all-{version}.jar")).exists();
     if !status.success() || !complete {
         let output = fs::read_to_string(&log).unwrap_or_default();
-        let errors: Vec<_> = output
+        let error = output
             .lines()
-            .filter(|line| line.starts_with("[ERROR]"))
-            .take(3)
-            .collect();
+            .find_map(|line| line.strip_prefix("[ERROR] "))
+            .unwrap_or("it printed no error");
+        let error = error.split(" -> [Help").next().unwrap_or(error);
         return Err(Error::Maven {
             version: version.to_string(),
             status,
-            output: errors.join(" "),
+            output: error.to_owned(),
         });
     }
     Ok(())

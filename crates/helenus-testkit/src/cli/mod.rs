@@ -60,7 +60,13 @@ pub(crate) fn main() -> ExitCode {
         Command::Canned(canned) => canned.execute(),
     };
     result.unwrap_or_else(|error| {
-        let _ = writeln!(std::io::stderr(), "helenus-testkit: {error}");
+        let mut text = format!("helenus-testkit: {error}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        let _ = writeln!(std::io::stderr(), "{text}");
         ExitCode::FAILURE
     })
 }
