@@ -47,6 +47,19 @@ impl Workload {
         Self::W7w,
     ];
 
+    /// The name that reports use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::W1 => "w1",
+            Self::W2 => "w2",
+            Self::W3 => "w3",
+            Self::W3n => "w3n",
+            Self::W4 => "w4",
+            Self::W7r => "w7r",
+            Self::W7w => "w7w",
+        }
+    }
+
     /// The text to prepare.
     pub fn text(self) -> &'static str {
         match self {

@@ -20,17 +20,21 @@ pub(super) struct Canned {
     /// Port to listen on; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Prints the CQL that makes the same tables on a real node, and ends
+    /// Prints what is served, as JSON, and ends: the statements by workload, and the CQL that makes the same tables on a
+    /// real node
     #[arg(long)]
-    schema: bool,
+    describe: bool,
 }
 
 impl Canned {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
-        if self.schema {
-            for statement in Workload::schema() {
-                println!("{statement};");
-            }
+        if self.describe {
+            let statements: serde_json::Map<_, _> = Workload::ALL
+                .into_iter()
+                .map(|workload| (workload.name().to_owned(), workload.text().into()))
+                .collect();
+            let description = serde_json::json!({ "schema": Workload::schema(), "statements": statements });
+            println!("{description}");
             return Ok(ExitCode::SUCCESS);
         }
         let server = CannedServer::start(SocketAddr::new(self.address, self.port))?;
