@@ -1,14 +1,10 @@
 //! ERROR: why a request failed, with the fields that belong to the code.
 //!
-//! Native protocol v3 §8, v4 §9, v5 §8: code (`[int]`), message (`[string]`), then the fields. READ_FAILURE and
-//! WRITE_FAILURE count the failures in v4, and give a reason for each node from v5 on and in DSE.
-
-use std::fmt;
-use std::net::IpAddr;
+//! Native protocol v3 §8, v4 §9, v5 §8: code (`[int]`), message (`[string]`), then the fields.
 
 use bytes::Bytes;
 
-use super::{ErrorCode, not_supported};
+use super::{ErrorCode, Failures, WriteType, not_supported};
 use crate::notation::write;
 use crate::{ConsistencyLevel, EncodeError, ProtocolError, ProtocolVersion, Reader};
 
@@ -119,85 +115,6 @@ pub enum ErrorDetails {
         /// The id that the server does not know.
         id: Bytes,
     },
-}
-
-/// What kind of write timed out or failed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WriteType {
-    /// One statement, no counter.
-    Simple,
-    /// A logged batch; its log was written, so it will be applied.
-    Batch,
-    /// An unlogged batch.
-    UnloggedBatch,
-    /// A counter, batched or not.
-    Counter,
-    /// The log of a batch.
-    BatchLog,
-    /// A conditional write.
-    Cas,
-    /// The lock for the update of a materialized view.
-    View,
-    /// A table with change data capture, whose log has no room.
-    Cdc,
-    /// A word that is not known here.
-    Other(String),
-}
-
-/// Replicas that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failures {
-    /// So many (v4).
-    Count(i32),
-    /// These, for these reasons (v5, DSE).
-    ByNode(Vec<(IpAddr, FailureReason)>),
-}
-
-impl Failures {
-    /// How many replicas failed.
-    pub fn count(&self) -> usize {
-        match self {
-            Self::Count(count) => usize::try_from(*count).unwrap_or(0),
-            Self::ByNode(nodes) => nodes.len(),
-        }
-    }
-}
-
-/// Why a replica failed, by its code. Codes without a name here are lawful.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FailureReason(pub u16);
-
-impl FailureReason {
-    /// No reason is known.
-    pub const UNKNOWN: Self = Self(0);
-    /// The read met too many tombstones.
-    pub const READ_TOO_MANY_TOMBSTONES: Self = Self(1);
-    /// The index is not yet built.
-    pub const INDEX_NOT_AVAILABLE: Self = Self(2);
-    /// There is no room for the change data capture log.
-    pub const CDC_SPACE_FULL: Self = Self(3);
-    /// The write of a counter failed.
-    pub const COUNTER_WRITE: Self = Self(4);
-    /// The replica does not know the table.
-    pub const TABLE_NOT_FOUND: Self = Self(5);
-    /// The replica does not know the keyspace.
-    pub const KEYSPACE_NOT_FOUND: Self = Self(6);
-}
-
-impl fmt::Display for FailureReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match *self {
-            Self::UNKNOWN => "unknown",
-            Self::READ_TOO_MANY_TOMBSTONES => "too many tombstones",
-            Self::INDEX_NOT_AVAILABLE => "index not available",
-            Self::CDC_SPACE_FULL => "CDC space full",
-            Self::COUNTER_WRITE => "counter write failed",
-            Self::TABLE_NOT_FOUND => "table not found",
-            Self::KEYSPACE_NOT_FOUND => "keyspace not found",
-            Self(code) => return write!(f, "reason {code}"),
-        })
-    }
 }
 
 impl ServerError {
@@ -424,78 +341,4 @@ fn write_replicas(out: &mut Vec<u8>, consistency: ConsistencyLevel, first: i32, 
     write::consistency(out, consistency);
     write::int(out, first);
     write::int(out, second);
-}
-
-impl Failures {
-    fn decode(reader: &mut Reader<'_>, version: ProtocolVersion) -> Result<Self, ProtocolError> {
-        if !version.features().failure_reasons_by_node {
-            return Ok(Self::Count(reader.read_int("failures")?));
-        }
-        // Length of the address, four bytes of it, and the reason.
-        let count = reader.read_int_count(7, "failures")?;
-        let mut nodes = Vec::with_capacity(count);
-        for _ in 0..count {
-            let address = reader.read_inetaddr("address of a node")?;
-            nodes.push((address, FailureReason(reader.read_short("failure reason")?)));
-        }
-        Ok(Self::ByNode(nodes))
-    }
-
-    fn encode(&self, version: ProtocolVersion, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        match (self, version.features().failure_reasons_by_node) {
-            (Self::Count(count), false) => write::int(out, *count),
-            (Self::ByNode(nodes), true) => {
-                write::int_length(out, nodes.len(), "failures")?;
-                for (address, reason) in nodes {
-                    write::inetaddr(out, *address);
-                    write::short(out, reason.0);
-                }
-            }
-            (Self::Count(_), true) => return Err(not_supported("a count of failures", version)),
-            (Self::ByNode(_), false) => return Err(not_supported("failures by node", version)),
-        }
-        Ok(())
-    }
-}
-
-impl WriteType {
-    /// The word on the wire.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Simple => "SIMPLE",
-            Self::Batch => "BATCH",
-            Self::UnloggedBatch => "UNLOGGED_BATCH",
-            Self::Counter => "COUNTER",
-            Self::BatchLog => "BATCH_LOG",
-            Self::Cas => "CAS",
-            Self::View => "VIEW",
-            Self::Cdc => "CDC",
-            Self::Other(word) => word,
-        }
-    }
-
-    /// The type of this name.
-    pub fn from_name(name: &str) -> Self {
-        match name {
-            "SIMPLE" => Self::Simple,
-            "BATCH" => Self::Batch,
-            "UNLOGGED_BATCH" => Self::UnloggedBatch,
-            "COUNTER" => Self::Counter,
-            "BATCH_LOG" => Self::BatchLog,
-            "CAS" => Self::Cas,
-            "VIEW" => Self::View,
-            "CDC" => Self::Cdc,
-            other => Self::Other(other.to_owned()),
-        }
-    }
-
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, ProtocolError> {
-        reader.read_string("write type").map(Self::from_name)
-    }
-}
-
-impl fmt::Display for WriteType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }

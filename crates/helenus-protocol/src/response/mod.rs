@@ -9,20 +9,24 @@ mod columns;
 mod error;
 mod error_code;
 mod event;
+mod failures;
 mod prepared;
 mod result;
 mod rows;
 mod schema_change;
 #[cfg(test)]
 mod tests;
+mod write_type;
 
-pub use error::{ErrorDetails, FailureReason, Failures, ServerError, WriteType};
+pub use error::{ErrorDetails, ServerError};
 pub use error_code::ErrorCode;
 pub use event::{Event, StatusChange, TopologyChange};
+pub use failures::{FailureReason, Failures};
 pub use prepared::Prepared;
 pub use result::ResultBody;
 pub use rows::{Rows, RowsMetadata};
 pub use schema_change::{SchemaChange, SchemaChangeTarget, SchemaChangeType};
+pub use write_type::WriteType;
 
 use std::collections::BTreeMap;
 
