@@ -1,10 +1,69 @@
-//! Driver for Apache Cassandra.
+//! Driver for Apache Cassandra, and for what else speaks CQL's native protocol.
+//!
+//! ```no_run
+//! use helenus::Cluster;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let cluster = Cluster::builder().contact_points(["127.0.0.1:9042"]).build()?;
+//! let session = cluster.connect_keyspace("store").await?;
+//!
+//! let insert = session.prepare("INSERT INTO users (id, name) VALUES (?, ?)").await?;
+//! session.execute(&insert, (1_i32, "Ada")).await?;
+//!
+//! let mut rows = session.query_rows::<(i32, String)>("SELECT id, name FROM users", ());
+//! while let Some(row) = rows.next_row().await {
+//!     let (id, name) = row?;
+//!     println!("{id}: {name}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Cluster`] is described by its builder; a [`Session`] has the connections and runs statements: [`SimpleStatement`],
+//! [`PreparedStatement`] and [`BatchStatement`]. How they run is said by an [`ExecutionProfile`] and, where a statement
+//! differs, by its [`RequestOptions`]. A [`QueryResult`] is one page; [`PageStream`] and [`RowStream`] are all of them.
+//! Errors are [`SessionError`] on the way to a session and [`RequestError`] afterwards, which says on which nodes what
+//! happened and whether the statement may have been applied.
 
 pub mod auth;
-#[expect(dead_code, reason = "sessions are to use all of it")]
-mod connection;
+pub mod policy;
 
+mod ask;
+mod cluster;
+#[cfg_attr(not(test), expect(dead_code, reason = "some of its figures are for metrics"))]
+mod connection;
+mod error;
+mod executor;
+mod pool;
+mod profile;
+mod result;
+mod runtime;
+mod session;
+mod statement;
+
+pub use cluster::{Cluster, ClusterBuilder, ClusterState, ContactPoint, Node};
 pub use connection::{
     AttemptFailure, CloseCause, CloseReason, ConnectError, ConnectErrorKind, ConnectStep, ConnectionError,
     Endpoint, SubmitError,
+};
+pub use error::{
+    Applied, Attempt, AttemptError, ConfigurationError, ContactPointError, RequestError, RequestErrorKind,
+    SessionError,
+};
+pub use executor::{Execution, Request};
+pub use profile::{ExecutionProfile, ExecutionProfileBuilder};
+pub use result::{NextRowError, PageStream, QueryResult, RawRows, RowStream, RowsError, SchemaAgreement};
+pub use session::{ConnectionCounts, Session, Trace, TraceError, TraceEvent};
+pub use statement::{BatchStatement, PreparedStatement, RequestOptions, SimpleStatement, Timeout};
+
+pub use helenus_protocol::{
+    BatchKind, CellReader, ColumnPosition, ColumnSpec, CompositeWriter, Compression, ConsistencyLevel,
+    CqlDate, CqlDuration, CqlRow, CqlTime, CqlTimestamp, CqlType, CqlUserDefined, CqlValue, CustomPayload,
+    DatePrecision, DateRange, DateRangeBound, DeserializeError, DeserializeErrorKind, DeserializeOwnedRow,
+    DeserializeRow, DeserializeValue, EncodeError, ErrorCode, ErrorDetails, FailureReason, Failures,
+    LineString, MaybeEmpty, MaybeUnset, NamedValues, NativeType, OutOfRange, PartsReader, Point, Polygon,
+    ProtocolError, ProtocolVersion, RowReader, RowWriter, SchemaChange, SchemaChangeTarget, SchemaChangeType,
+    SerializeError, SerializeErrorKind, SerializeRow, SerializeValue, SerializedRow, ServerError,
+    TypeMismatch, TypeMismatchKind, TypedRows, Unset, UserDefinedType, ValueBytes, ValueWriter, WriteType,
+    decode_value, encode_value,
 };

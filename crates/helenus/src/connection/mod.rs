@@ -33,7 +33,6 @@ use std::time::{Duration, Instant};
 use helenus_protocol::{Compression, EncodeError, InboundDecoder, ProtocolVersion, SegmentEncoder};
 
 pub(crate) use config::ConnectionConfig;
-#[cfg_attr(not(test), expect(unused_imports, reason = "sessions are to use it"))]
 pub(crate) use config::VersionChoice;
 pub use endpoint::Endpoint;
 pub use error::{

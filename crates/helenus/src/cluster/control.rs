@@ -1,0 +1,251 @@
+//! The control connection: watches the cluster through one of its nodes, and moves to another one when that is lost.
+//!
+//! Events (v4 §4.2.6) are hints: a change of the topology has the nodes read anew, after a delay that gathers what comes
+//! together; UP has broken pools try at once; DOWN is ignored, for a node that answers is not down. Whatever is missed is
+//! made up for by a periodic look.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use helenus_protocol::{Event, StatusChange};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::discovery::{Discovered, discover};
+use super::shared::ClusterShared;
+use crate::connection::{CloseReason, Connection, ConnectionConfig, Endpoint};
+use crate::error::ContactPointError;
+
+/// What the task of the control connection can be told. It ends when nobody can tell it anything any more.
+pub(crate) enum Command {
+    /// Read the nodes anew, now.
+    Refresh(oneshot::Sender<Result<(), Vec<ContactPointError>>>),
+}
+
+/// A control connection that has done its first work.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    events: mpsc::UnboundedReceiver<Event>,
+    pub(super) discovered: Discovered,
+}
+
+/// Opens a control connection to the first node, or contact point, that is one. Else says why each is not.
+pub(super) async fn open(shared: &ClusterShared) -> Result<Opened, Vec<ContactPointError>> {
+    let mut errors = Vec::new();
+    let mut tried: Vec<Endpoint> = Vec::new();
+    let state = shared.state();
+    let (up, down): (Vec<_>, Vec<_>) = state
+        .nodes()
+        .iter()
+        .map(|node| (node.is_up() == Some(true), node.endpoint().clone()))
+        .partition(|(up, _)| *up);
+    for (_, endpoint) in up.into_iter().chain(down) {
+        match open_at(shared, &endpoint).await {
+            Ok(opened) => return Ok(opened),
+            Err(error) => errors.push(error),
+        }
+        tried.push(endpoint);
+    }
+    // Resolved again each time: every address may have changed.
+    for point in &shared.config.contact_points {
+        let endpoints = match point.resolve().await {
+            Ok(endpoints) => endpoints,
+            Err(error) => {
+                tracing::warn!(%error, "contact point is passed over");
+                errors.push(error);
+                continue;
+            }
+        };
+        for endpoint in endpoints {
+            let address = endpoint.socket_address();
+            let known = |other: &Endpoint| *other == endpoint || other.socket_address() == address;
+            if address.is_some() && tried.iter().any(known) {
+                continue;
+            }
+            match open_at(shared, &endpoint).await {
+                Ok(opened) => return Ok(opened),
+                Err(error) => errors.push(error),
+            }
+            tried.push(endpoint);
+        }
+    }
+    Err(errors)
+}
+
+async fn open_at(shared: &ClusterShared, endpoint: &Endpoint) -> Result<Opened, ContactPointError> {
+    let (sender, events) = mpsc::unbounded_channel();
+    let config = Arc::new(ConnectionConfig {
+        events: Some(sender),
+        ..shared.config.connection.clone()
+    });
+    let connection = Connection::open(endpoint, &config).await.inspect_err(|error| {
+        tracing::debug!(node = %endpoint, %error, "no control connection");
+    })?;
+    let discovered = read(shared, &connection).await?;
+    tracing::debug!(node = %endpoint, version = %connection.version(), "control connection is open");
+    Ok(Opened {
+        connection,
+        events,
+        discovered,
+    })
+}
+
+async fn read(shared: &ClusterShared, connection: &Connection) -> Result<Discovered, ContactPointError> {
+    let error = |reason: String| ContactPointError::Discovery {
+        endpoint: connection.endpoint().to_string(),
+        reason,
+    };
+    let discovered = discover(connection, shared.config.control_timeout).await;
+    let discovered = discovered.map_err(|reason| error(reason.to_string()))?;
+    let expected = shared.look().cluster_name().map(str::to_owned);
+    if expected.is_some() && expected != discovered.cluster_name {
+        return Err(error(format!(
+            "belongs to the cluster {:?}, not to {:?}",
+            discovered.cluster_name.unwrap_or_default(),
+            expected.unwrap_or_default()
+        )));
+    }
+    Ok(discovered)
+}
+
+/// Watches the cluster until it is closed or dropped.
+pub(super) async fn run(
+    shared: Weak<ClusterShared>,
+    opened: Opened,
+    mut inbox: mpsc::UnboundedReceiver<Command>,
+) {
+    let mut watch = Some(opened);
+    while let Some(opened) = watch {
+        let Opened {
+            connection, events, ..
+        } = opened;
+        if watch_through(&shared, &connection, events, &mut inbox)
+            .await
+            .is_none()
+        {
+            connection.close(CloseReason::Shutdown);
+            return;
+        }
+        connection.close(CloseReason::NodeRemoved);
+        watch = reopen(&shared, &mut inbox).await;
+    }
+}
+
+/// Returns when another connection is needed; `None` when the cluster is gone.
+async fn watch_through(
+    shared: &Weak<ClusterShared>,
+    connection: &Connection,
+    mut events: mpsc::UnboundedReceiver<Event>,
+    inbox: &mut mpsc::UnboundedReceiver<Command>,
+) -> Option<()> {
+    let (delay, interval) = {
+        let config = &shared.upgrade()?.config;
+        (config.refresh_delay, config.refresh_interval)
+    };
+    let later = |time: Duration| Instant::now() + time;
+    let mut periodic = interval.map(later);
+    let mut gathered: Option<Instant> = None;
+    loop {
+        let next = [periodic, gathered].into_iter().flatten().min();
+        let timer = async {
+            match next {
+                Some(time) => sleep_until(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        let waiting = tokio::select! {
+            command = inbox.recv() => Some(command?),
+            error = connection.closed() => {
+                tracing::debug!(%error, "control connection is lost");
+                return Some(());
+            }
+            event = events.recv() => {
+                let shared = shared.upgrade()?;
+                if event.is_some_and(|event| needs_refresh(&shared, &event)) && gathered.is_none() {
+                    gathered = Some(later(delay));
+                }
+                continue;
+            }
+            () = timer => None,
+        };
+        gathered = None;
+        periodic = interval.map(later);
+        let shared = shared.upgrade()?;
+        let read = read(&shared, connection).await;
+        if let Ok(discovered) = &read {
+            shared.publish(connection.version(), discovered);
+        }
+        let failed = read.as_ref().err().cloned();
+        if let Some(Command::Refresh(done)) = waiting {
+            // Whoever asked may have gone.
+            let _ = done.send(read.map(drop).map_err(|error| vec![error]));
+        }
+        if let Some(error) = failed {
+            tracing::warn!(%error, "control connection is of no use any more");
+            return Some(());
+        }
+    }
+}
+
+/// Whether an event says that the nodes are no longer those that are known.
+fn needs_refresh(shared: &ClusterShared, event: &Event) -> bool {
+    tracing::debug!(?event, "event");
+    match event {
+        Event::TopologyChange { .. } => true,
+        Event::StatusChange { change, address } => {
+            let state = shared.look();
+            let node = state
+                .nodes()
+                .iter()
+                .find(|node| node.rpc_address() == Some(*address) || node.address() == Some(*address));
+            match node {
+                Some(node) if *change == StatusChange::Up => {
+                    for session in shared.sessions() {
+                        session.node_is_up(node);
+                    }
+                    false
+                }
+                Some(_) => false,
+                None => true,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// Opens another control connection, as long as it takes; `None` when the cluster is gone.
+async fn reopen(weak: &Weak<ClusterShared>, inbox: &mut mpsc::UnboundedReceiver<Command>) -> Option<Opened> {
+    let mut schedule = weak.upgrade()?.config.reconnection.schedule();
+    let mut delay = Duration::ZERO;
+    let mut waiting = Vec::new();
+    loop {
+        let shared = weak.upgrade()?;
+        match open(&shared).await {
+            Ok(opened) => {
+                shared.publish(opened.connection.version(), &opened.discovered);
+                for done in waiting {
+                    let done: oneshot::Sender<_> = done;
+                    let _ = done.send(Ok(()));
+                }
+                return Some(opened);
+            }
+            Err(errors) => {
+                for error in &errors {
+                    tracing::debug!(%error, "no control connection");
+                }
+                for done in waiting.drain(..) {
+                    let _ = done.send(Err(errors.clone()));
+                }
+            }
+        }
+        drop(shared);
+        delay = schedule.next().unwrap_or(delay);
+        tokio::select! {
+            command = inbox.recv() => {
+                let Command::Refresh(done) = command?;
+                waiting.push(done);
+            }
+            () = tokio::time::sleep(delay) => {}
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Discovery: which nodes the cluster has, read from system.local and system.peers_v2 or system.peers.
+//!
+//! Rows that cannot be used (no host id, no address, the same node twice) are skipped with a warning: servers write such
+//! rows while nodes join and leave.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use helenus_protocol::ErrorCode;
+use uuid::Uuid;
+
+use super::DEFAULT_PORT;
+use super::node::NodeFacts;
+use crate::ask::{AskError, SystemRow, SystemRows, select};
+use crate::connection::{Connection, Endpoint};
+
+/// What one node says about the cluster.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Discovered {
+    pub(crate) cluster_name: Option<String>,
+    pub(crate) partitioner: Option<String>,
+    /// The nodes with the endpoints to reach them; the one that was asked is the first.
+    pub(crate) nodes: Vec<(Endpoint, NodeFacts)>,
+}
+
+const LOCAL: &str = "SELECT * FROM system.local WHERE key='local'";
+const PEERS_V2: &str = "SELECT * FROM system.peers_v2";
+const PEERS: &str = "SELECT * FROM system.peers";
+
+/// Asks a node. `limit` is the time for each of its answers.
+pub(crate) async fn discover(connection: &Connection, limit: Duration) -> Result<Discovered, AskError> {
+    let local = select(connection, LOCAL, limit).await?;
+    let peers = peers(connection, limit).await?;
+    read(connection.endpoint(), &local, &peers)
+}
+
+/// What a node knows about its peers.
+pub(crate) async fn peers(connection: &Connection, limit: Duration) -> Result<SystemRows, AskError> {
+    match select(connection, PEERS_V2, limit).await {
+        // The table is of Cassandra 4.0 and later.
+        Err(AskError::Server(error)) if error.code == ErrorCode::Invalid => {
+            select(connection, PEERS, limit).await
+        }
+        peers => peers,
+    }
+}
+
+fn read(endpoint: &Endpoint, local: &SystemRows, peers: &SystemRows) -> Result<Discovered, AskError> {
+    let port = endpoint
+        .socket_address()
+        .map_or(DEFAULT_PORT, |address| address.port());
+    let local = local.iter().next();
+    let local = local.ok_or_else(|| AskError::Unexpected("system.local has no row".to_owned()))?;
+    let Some(facts) = facts(&local, port) else {
+        return Err(AskError::Unexpected("system.local has no host id".to_owned()));
+    };
+    let mut discovered = Discovered {
+        cluster_name: local.get("cluster_name"),
+        partitioner: local.get("partitioner"),
+        nodes: vec![(endpoint.clone(), facts)],
+    };
+    for row in peers.iter() {
+        let peer: Option<IpAddr> = row.get("peer");
+        let Some(facts) = self::facts(&row, port) else {
+            tracing::warn!(?peer, "row of a peer without host id is skipped");
+            continue;
+        };
+        let Some(address) = facts.rpc_address else {
+            tracing::warn!(?peer, host_id = %facts.host_id, "row of a peer without address is skipped");
+            continue;
+        };
+        let known = |(endpoint, other): &(Endpoint, NodeFacts)| {
+            other.host_id == facts.host_id || endpoint.socket_address() == Some(address)
+        };
+        if discovered.nodes.iter().any(known) {
+            tracing::warn!(?peer, host_id = %facts.host_id, "second row of the same node is skipped");
+            continue;
+        }
+        discovered.nodes.push((address.into(), facts));
+    }
+    Ok(discovered)
+}
+
+/// What a row of any of the three tables says; `None` when it has no host id.
+fn facts(row: &SystemRow<'_>, default_port: u16) -> Option<NodeFacts> {
+    let host_id: Uuid = row.get("host_id")?;
+    let native_address: Option<IpAddr> = row.get("native_address");
+    let rpc_address: Option<IpAddr> = row.get("rpc_address");
+    let broadcast_address: Option<IpAddr> = row.get("broadcast_address").or_else(|| row.get("peer"));
+    let port: Option<i32> = row.get("native_port").or_else(|| row.get("rpc_port"));
+    let port = port
+        .and_then(|port| u16::try_from(port).ok())
+        .filter(|port| *port != 0);
+    let address = native_address.or(rpc_address);
+    // Bound to all addresses: the one that other nodes use is the best guess.
+    let address = address.filter(|ip| !ip.is_unspecified()).or(broadcast_address);
+    let shared = |text: Option<String>| text.map(Arc::from);
+    let mut tokens: Vec<String> = row.get("tokens").unwrap_or_default();
+    // A set: its order says nothing, and must not make a difference.
+    tokens.sort_unstable();
+    Some(NodeFacts {
+        host_id,
+        rpc_address: address.map(|ip| SocketAddr::new(ip, port.unwrap_or(default_port))),
+        broadcast_address,
+        listen_address: row.get("listen_address"),
+        datacenter: shared(row.get("data_center")),
+        rack: shared(row.get("rack")),
+        release_version: row.get("release_version"),
+        dse_version: row.get("dse_version"),
+        tokens,
+    })
+}

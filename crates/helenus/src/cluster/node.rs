@@ -1,0 +1,179 @@
+//! Nodes, as the cluster describes them.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use uuid::Uuid;
+
+use crate::connection::Endpoint;
+
+/// A node of the cluster. When what the cluster says about it changes, another `Node` with the same host id takes its place.
+pub struct Node {
+    endpoint: Endpoint,
+    facts: NodeFacts,
+    /// Place in the tables that sessions keep by node.
+    slot: usize,
+    status: AtomicU8,
+}
+
+/// What the cluster says about a node, in its `system` tables.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) struct NodeFacts {
+    pub(crate) host_id: Uuid,
+    /// Where it says that clients connect to.
+    pub(crate) rpc_address: Option<SocketAddr>,
+    pub(crate) broadcast_address: Option<IpAddr>,
+    pub(crate) listen_address: Option<IpAddr>,
+    pub(crate) datacenter: Option<Arc<str>>,
+    pub(crate) rack: Option<Arc<str>>,
+    pub(crate) release_version: Option<String>,
+    pub(crate) dse_version: Option<String>,
+    pub(crate) tokens: Vec<String>,
+}
+
+const UNKNOWN: u8 = 0;
+const UP: u8 = 1;
+const DOWN: u8 = 2;
+
+impl Node {
+    pub(crate) fn new(endpoint: Endpoint, facts: NodeFacts, slot: usize) -> Self {
+        Self {
+            endpoint,
+            facts,
+            slot,
+            status: AtomicU8::new(UNKNOWN),
+        }
+    }
+
+    /// The id of the node, which stays when its address changes.
+    pub fn host_id(&self) -> Uuid {
+        self.facts.host_id
+    }
+
+    /// Where the driver connects to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Where the driver connects to, if that is a socket address.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.endpoint.socket_address()
+    }
+
+    /// Where the node says that clients connect to.
+    pub fn rpc_address(&self) -> Option<SocketAddr> {
+        self.facts.rpc_address
+    }
+
+    /// The address by which other nodes know it.
+    pub fn broadcast_address(&self) -> Option<IpAddr> {
+        self.facts.broadcast_address
+    }
+
+    /// The address on which it listens for other nodes, where that is known.
+    pub fn listen_address(&self) -> Option<IpAddr> {
+        self.facts.listen_address
+    }
+
+    /// Its datacenter.
+    pub fn datacenter(&self) -> Option<&str> {
+        self.facts.datacenter.as_deref()
+    }
+
+    /// Its rack.
+    pub fn rack(&self) -> Option<&str> {
+        self.facts.rack.as_deref()
+    }
+
+    /// Its version of Cassandra.
+    pub fn release_version(&self) -> Option<&str> {
+        self.facts.release_version.as_deref()
+    }
+
+    /// Its version of DSE, if it is one.
+    pub fn dse_version(&self) -> Option<&str> {
+        self.facts.dse_version.as_deref()
+    }
+
+    /// Its tokens, as the partitioner prints them.
+    pub fn tokens(&self) -> &[String] {
+        &self.facts.tokens
+    }
+
+    /// Whether there is an open connection to it; `None` before the first was tried.
+    pub fn is_up(&self) -> Option<bool> {
+        match self.status.load(Ordering::Relaxed) {
+            UP => Some(true),
+            DOWN => Some(false),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn set_up(&self, up: bool) {
+        let status = if up { UP } else { DOWN };
+        if self.status.swap(status, Ordering::Relaxed) != status {
+            tracing::info!(node = %self.endpoint, host_id = %self.facts.host_id, up, "node changed its state");
+        }
+    }
+
+    pub(crate) fn slot(&self) -> usize {
+        self.slot
+    }
+
+    pub(crate) fn facts(&self) -> &NodeFacts {
+        &self.facts
+    }
+
+    pub(crate) fn datacenter_shared(&self) -> Option<&Arc<str>> {
+        self.facts.datacenter.as_ref()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(last: u8, datacenter: &str) -> Arc<Self> {
+        let address = SocketAddr::from(([127, 0, 0, last], 9042));
+        let facts = NodeFacts {
+            host_id: Uuid::from_u128(last.into()),
+            rpc_address: Some(address),
+            datacenter: Some(datacenter.into()),
+            ..NodeFacts::default()
+        };
+        Arc::new(Self::new(address.into(), facts, last.into()))
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.endpoint.fmt(f)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("endpoint", &self.endpoint)
+            .field("host_id", &self.facts.host_id)
+            .field("datacenter", &self.facts.datacenter)
+            .field("rack", &self.facts.rack)
+            .field("release_version", &self.facts.release_version)
+            .field("up", &self.is_up())
+            .finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Node {
+    /// Whether it is the same node at the same address.
+    fn eq(&self, other: &Self) -> bool {
+        self.facts.host_id == other.facts.host_id && self.endpoint == other.endpoint
+    }
+}
+
+impl Eq for Node {}
+
+impl std::hash::Hash for Node {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.facts.host_id.hash(state);
+        self.endpoint.hash(state);
+    }
+}

@@ -1,0 +1,166 @@
+//! What the handles of a cluster, its sessions and its control connection share.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use arc_swap::{ArcSwap, Guard};
+use helenus_protocol::ProtocolVersion;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use super::control::{self, Command};
+use super::discovery::Discovered;
+use super::{ClusterConfig, ClusterState};
+use crate::error::SessionError;
+use crate::runtime::on_runtime;
+use crate::session::SessionShared;
+
+pub(crate) struct ClusterShared {
+    pub(crate) config: ClusterConfig,
+    runtime: OnceLock<Handle>,
+    state: ArcSwap<ClusterState>,
+    local_datacenter: OnceLock<Arc<str>>,
+    sessions: Mutex<Vec<Weak<SessionShared>>>,
+    /// Held while the control connection is opened for the first time.
+    starting: tokio::sync::Mutex<()>,
+    /// To the task of the control connection, which ends with it; `None` before the start and after the end.
+    control: Mutex<Option<mpsc::UnboundedSender<Command>>>,
+    closed: AtomicBool,
+}
+
+impl ClusterShared {
+    pub(super) fn new(config: ClusterConfig) -> Self {
+        let runtime = OnceLock::new();
+        if let Some(handle) = &config.runtime {
+            let _ = runtime.set(handle.clone());
+        }
+        Self {
+            config,
+            runtime,
+            state: ArcSwap::from_pointee(ClusterState::default()),
+            local_datacenter: OnceLock::new(),
+            sessions: Mutex::default(),
+            starting: tokio::sync::Mutex::default(),
+            control: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// The runtime, if there is one yet.
+    pub(crate) fn runtime(&self) -> Result<&Handle, SessionError> {
+        self.runtime.get().ok_or(SessionError::NoRuntime)
+    }
+
+    /// The runtime; the current one when there was none.
+    pub(crate) fn enter_runtime(&self) -> Result<&Handle, SessionError> {
+        if let (None, Ok(current)) = (self.runtime.get(), Handle::try_current()) {
+            let _ = self.runtime.set(current);
+        }
+        self.runtime()
+    }
+
+    pub(crate) fn state(&self) -> Arc<ClusterState> {
+        self.state.load_full()
+    }
+
+    /// The same, for a short look.
+    pub(crate) fn look(&self) -> Guard<Arc<ClusterState>> {
+        self.state.load()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Opens the control connection, unless there is one.
+    pub(crate) async fn start(self: &Arc<Self>) -> Result<(), SessionError> {
+        let shared = Arc::clone(self);
+        let started = on_runtime(self.enter_runtime()?, async move { shared.start_here().await }).await;
+        started.unwrap_or(Err(SessionError::NoRuntime))
+    }
+
+    async fn start_here(self: &Arc<Self>) -> Result<(), SessionError> {
+        let _starting = self.starting.lock().await;
+        if self.is_closed() {
+            return Err(SessionError::Closed);
+        }
+        if self.control().is_some() {
+            return Ok(());
+        }
+        let opened = control::open(self).await.map_err(SessionError::NoContactPoint)?;
+        self.publish(opened.connection.version(), &opened.discovered);
+        let state = self.look();
+        if let Some(name) = &self.config.local_datacenter
+            && state.nodes_in(name).is_none()
+        {
+            return Err(SessionError::UnknownDatacenter {
+                name: name.to_string(),
+                known: state.datacenters().map(str::to_owned).collect(),
+            });
+        }
+        let (commands, inbox) = mpsc::unbounded_channel();
+        *self.control.lock().unwrap_or_else(PoisonError::into_inner) = Some(commands);
+        tokio::spawn(control::run(Arc::downgrade(self), opened, inbox));
+        Ok(())
+    }
+
+    fn control(&self) -> Option<mpsc::UnboundedSender<Command>> {
+        self.control
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) async fn refresh(self: &Arc<Self>) -> Result<(), SessionError> {
+        self.start().await?;
+        let (done, refreshed) = oneshot::channel();
+        let control = self.control().ok_or(SessionError::Closed)?;
+        control
+            .send(Command::Refresh(done))
+            .map_err(|_| SessionError::Closed)?;
+        match refreshed.await {
+            Ok(refreshed) => refreshed.map_err(SessionError::NoContactPoint),
+            Err(_) => Err(SessionError::Closed),
+        }
+    }
+
+    /// Makes what was discovered known to everybody.
+    pub(super) fn publish(&self, version: ProtocolVersion, discovered: &Discovered) {
+        let first = discovered
+            .nodes
+            .first()
+            .and_then(|(_, facts)| facts.datacenter.clone());
+        let configured = self.config.local_datacenter.clone();
+        if let Some(name) = configured.or(first) {
+            let _ = self.local_datacenter.set(name);
+        }
+        let old = self.look();
+        let nodes = old.merge(&discovered.nodes);
+        let local = self.local_datacenter.get().cloned();
+        let state = Arc::new(ClusterState::with(discovered, version, nodes, local));
+        self.state.store(Arc::clone(&state));
+        for session in self.sessions() {
+            session.reconcile(&state);
+        }
+    }
+
+    /// The sessions that are open.
+    pub(crate) fn sessions(&self) -> Vec<Arc<SessionShared>> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|session| session.strong_count() > 0);
+        sessions.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    pub(crate) fn add_session(&self, session: &Arc<SessionShared>) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.push(Arc::downgrade(session));
+    }
+
+    pub(crate) async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let control = self.control.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(control);
+        let sessions = self.sessions();
+        futures_util::future::join_all(sessions.iter().map(|session| session.close())).await;
+    }
+}

@@ -1,0 +1,208 @@
+//! What is known about the cluster at one moment: an immutable snapshot that requests only read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use helenus_protocol::ProtocolVersion;
+use uuid::Uuid;
+
+use super::Node;
+use super::discovery::Discovered;
+use super::node::NodeFacts;
+use crate::connection::Endpoint;
+
+/// The nodes of a cluster, as last heard of.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterState {
+    cluster_name: Option<String>,
+    partitioner: Option<String>,
+    protocol_version: Option<ProtocolVersion>,
+    nodes: Arc<[Arc<Node>]>,
+    by_datacenter: BTreeMap<Arc<str>, Arc<[Arc<Node>]>>,
+    local_datacenter: Option<Arc<str>>,
+    local_nodes: Arc<[Arc<Node>]>,
+}
+
+impl ClusterState {
+    /// Name of the cluster.
+    pub fn cluster_name(&self) -> Option<&str> {
+        self.cluster_name.as_deref()
+    }
+
+    /// Class name of the partitioner.
+    pub fn partitioner(&self) -> Option<&str> {
+        self.partitioner.as_deref()
+    }
+
+    /// The protocol version that the control connection agreed on.
+    pub fn protocol_version(&self) -> Option<ProtocolVersion> {
+        self.protocol_version
+    }
+
+    /// All nodes, ordered by host id.
+    pub fn nodes(&self) -> &Arc<[Arc<Node>]> {
+        &self.nodes
+    }
+
+    /// The nodes of a datacenter; `None` when there is no such datacenter.
+    pub fn nodes_in(&self, datacenter: &str) -> Option<&Arc<[Arc<Node>]>> {
+        self.by_datacenter.get(datacenter)
+    }
+
+    /// The datacenters, in the order of their names.
+    pub fn datacenters(&self) -> impl Iterator<Item = &str> {
+        self.by_datacenter.keys().map(|name| &**name)
+    }
+
+    /// The local datacenter: the one that was set, or that of the first node that answered.
+    pub fn local_datacenter(&self) -> Option<&str> {
+        self.local_datacenter.as_deref()
+    }
+
+    /// The nodes of the local datacenter; all nodes when there is none.
+    pub fn local_nodes(&self) -> &Arc<[Arc<Node>]> {
+        &self.local_nodes
+    }
+
+    /// The node of this id.
+    pub fn node(&self, host_id: Uuid) -> Option<&Arc<Node>> {
+        self.nodes.iter().find(|node| node.host_id() == host_id)
+    }
+
+    /// A snapshot of other nodes.
+    pub(super) fn with(
+        discovered: &Discovered,
+        version: ProtocolVersion,
+        mut nodes: Vec<Arc<Node>>,
+        local_datacenter: Option<Arc<str>>,
+    ) -> Self {
+        nodes.sort_by_key(|node| node.host_id());
+        let mut groups: BTreeMap<Arc<str>, Vec<Arc<Node>>> = BTreeMap::new();
+        for node in &nodes {
+            if let Some(datacenter) = node.datacenter_shared() {
+                let group = groups.entry(Arc::clone(datacenter)).or_default();
+                group.push(Arc::clone(node));
+            }
+        }
+        let by_datacenter: BTreeMap<_, Arc<[_]>> = groups
+            .into_iter()
+            .map(|(name, nodes)| (name, nodes.into()))
+            .collect();
+        let nodes: Arc<[_]> = nodes.into();
+        let local_nodes = match &local_datacenter {
+            Some(name) => by_datacenter.get(name).cloned().unwrap_or_default(),
+            None => Arc::clone(&nodes),
+        };
+        Self {
+            cluster_name: discovered.cluster_name.clone(),
+            partitioner: discovered.partitioner.clone(),
+            protocol_version: Some(version),
+            nodes,
+            by_datacenter,
+            local_datacenter,
+            local_nodes,
+        }
+    }
+
+    /// The nodes of `found`, those that did not change taken over.
+    pub(super) fn merge(&self, found: &[(Endpoint, NodeFacts)]) -> Vec<Arc<Node>> {
+        let mut slots = FreeSlots::new(&self.nodes);
+        let merge = |(endpoint, facts): &(Endpoint, NodeFacts)| {
+            let Some(known) = self.node(facts.host_id) else {
+                return Arc::new(Node::new(endpoint.clone(), facts.clone(), slots.take()));
+            };
+            if known.facts() == facts {
+                return Arc::clone(known);
+            }
+            // The address by which it was reached stays as long as the node says the same about itself.
+            let same_address = known.rpc_address() == facts.rpc_address;
+            let endpoint = if same_address { known.endpoint() } else { endpoint };
+            let node = Node::new(endpoint.clone(), facts.clone(), known.slot());
+            Arc::new(node)
+        };
+        found.iter().map(merge).collect()
+    }
+}
+
+/// The numbers, from 0, that no node has as its slot.
+struct FreeSlots {
+    taken: Vec<usize>,
+    next: usize,
+}
+
+impl FreeSlots {
+    fn new(nodes: &[Arc<Node>]) -> Self {
+        Self {
+            taken: nodes.iter().map(|node| node.slot()).collect(),
+            next: 0,
+        }
+    }
+
+    fn take(&mut self) -> usize {
+        while self.taken.contains(&self.next) {
+            self.next += 1;
+        }
+        self.next += 1;
+        self.next - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    fn found(last: u8, rack: &str) -> (Endpoint, NodeFacts) {
+        let address = SocketAddr::from(([127, 0, 0, last], 9042));
+        let facts = NodeFacts {
+            host_id: Uuid::from_u128(last.into()),
+            rpc_address: Some(address),
+            datacenter: Some("dc1".into()),
+            rack: Some(rack.into()),
+            ..NodeFacts::default()
+        };
+        (address.into(), facts)
+    }
+
+    fn state(nodes: Vec<Arc<Node>>) -> ClusterState {
+        ClusterState::with(
+            &Discovered::default(),
+            ProtocolVersion::V5,
+            nodes,
+            Some("dc1".into()),
+        )
+    }
+
+    #[test]
+    fn nodes_that_did_not_change_stay_the_same_and_slots_are_used_again() {
+        let first = state(ClusterState::default().merge(&[found(1, "r1"), found(2, "r1"), found(3, "r1")]));
+        let second = state(first.merge(&[found(1, "r1"), found(3, "r2")]));
+        assert!(Arc::ptr_eq(&first.nodes()[0], &second.nodes()[0]));
+        assert!(!Arc::ptr_eq(&first.nodes()[2], &second.nodes()[1]));
+        assert_eq!(second.nodes()[1].slot(), first.nodes()[2].slot());
+        let third = state(second.merge(&[found(1, "r1"), found(3, "r2"), found(4, "r1")]));
+        let new = third.node(Uuid::from_u128(4)).unwrap();
+        assert_eq!(new.slot(), first.nodes()[1].slot());
+    }
+
+    #[test]
+    fn a_node_with_another_address_gets_another_endpoint() {
+        let first = state(ClusterState::default().merge(&[found(1, "r1")]));
+        let mut moved = found(9, "r1");
+        moved.1.host_id = Uuid::from_u128(1);
+        let second = state(first.merge(&[moved]));
+        assert_eq!(second.nodes()[0].endpoint().to_string(), "127.0.0.9:9042");
+        assert_eq!(second.nodes()[0].slot(), first.nodes()[0].slot());
+    }
+
+    #[test]
+    fn a_node_keeps_the_address_by_which_it_was_reached() {
+        let mut through_nat = found(1, "r1");
+        through_nat.0 = SocketAddr::from(([10, 0, 0, 1], 19042)).into();
+        let first = state(ClusterState::default().merge(&[through_nat]));
+        let second = state(first.merge(&[found(1, "r2")]));
+        assert_eq!(second.nodes()[0].endpoint().to_string(), "10.0.0.1:19042");
+        assert_eq!(second.nodes()[0].rack(), Some("r2"));
+    }
+}

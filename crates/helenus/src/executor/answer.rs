@@ -1,0 +1,117 @@
+//! What an answer means: the result, or what has to be done next.
+
+use std::sync::Arc;
+
+use helenus_protocol::{
+    Envelope, ErrorDetails, ProtocolError, Response, ResponseEnvelope, ResultBody, Rows, SchemaChange,
+    ServerError,
+};
+
+use super::job::Job;
+use super::request::Statement;
+use crate::connection::AttemptFailure;
+use crate::error::AttemptError;
+use crate::result::{Extras, QueryResult, RawRows};
+use crate::statement::ResultMetadata;
+
+/// What became of an attempt.
+pub(super) enum Answer {
+    /// The request has succeeded.
+    Done(QueryResult),
+    /// It has succeeded, and all nodes are to know the new schema.
+    SchemaChanged(QueryResult, SchemaChange),
+    /// It has succeeded, and all connections are to switch to this keyspace.
+    KeyspaceSet(QueryResult, String),
+    /// The node does not know the prepared statement of this id.
+    Unprepared(Arc<ServerError>),
+    /// The attempt failed.
+    Failed(AttemptError),
+    /// The request succeeded and gave something that it cannot give.
+    Unexpected(String),
+}
+
+/// Reads the answer to the current attempt.
+pub(super) fn understand(job: &mut Job, outcome: Result<Envelope, AttemptFailure>) -> Answer {
+    let envelope = match outcome {
+        Ok(envelope) => envelope,
+        Err(AttemptFailure::ConnectionLost(error)) => {
+            return Answer::Failed(AttemptError::ConnectionLost(error));
+        }
+        Err(_) => return Answer::Failed(AttemptError::TimedOut),
+    };
+    let decoded = match ResponseEnvelope::decode(&envelope.header, envelope.body) {
+        Ok(decoded) => decoded,
+        Err(error) => return Answer::Failed(AttemptError::Protocol(error)),
+    };
+    let ResponseEnvelope {
+        tracing_id,
+        warnings,
+        custom_payload,
+        response,
+    } = decoded;
+    let body = match response {
+        Response::Result(body) => body,
+        Response::Error(error) => {
+            let error = Arc::new(error);
+            return match error.details {
+                ErrorDetails::Unprepared { .. } => Answer::Unprepared(error),
+                _ => Answer::Failed(AttemptError::Server(error)),
+            };
+        }
+        other => return Answer::Unexpected(format!("{:?}", other.opcode())),
+    };
+    for warning in &warnings {
+        tracing::warn!(node = ?job.node, %warning, "warning of the server");
+    }
+    let Some(coordinator) = job.node.clone() else {
+        return Answer::Unexpected("an answer without a node".to_owned());
+    };
+    let extras = Extras {
+        tracing_id,
+        warnings,
+        custom_payload,
+        attempts: std::mem::take(&mut job.attempts),
+        ..Extras::default()
+    };
+    let result = |rows| QueryResult::new(coordinator, rows, extras);
+    match body {
+        ResultBody::Void => Answer::Done(result(None)),
+        ResultBody::Rows(rows) => match with_columns(job, rows) {
+            Ok(rows) => Answer::Done(result(Some(rows))),
+            Err(error) => Answer::Failed(AttemptError::Protocol(error)),
+        },
+        ResultBody::SchemaChange(change) => Answer::SchemaChanged(result(None), change),
+        ResultBody::SetKeyspace(keyspace) => Answer::KeyspaceSet(result(None), keyspace),
+        other => Answer::Unexpected(format!("{other:?}")),
+    }
+}
+
+/// Gives rows their columns: the server's, or those that it was told are known.
+fn with_columns(job: &mut Job, rows: Rows) -> Result<RawRows, ProtocolError> {
+    let columns = match (rows.metadata.columns, job.metadata.take()) {
+        (Some(columns), _) => {
+            if let (Some(id), Statement::Prepared(statement)) =
+                (rows.metadata.new_metadata_id, &job.request.statement)
+            {
+                statement.core().set_result(Arc::new(ResultMetadata {
+                    id: Some(id),
+                    columns: Arc::clone(&columns),
+                }));
+            }
+            columns
+        }
+        (None, Some(known)) => Arc::clone(&known.columns),
+        (None, None) => return Err(ProtocolError::Malformed("rows without columns")),
+    };
+    if columns.len() != rows.metadata.column_count {
+        return Err(ProtocolError::Malformed(
+            "rows with another number of columns than is known",
+        ));
+    }
+    Ok(RawRows {
+        columns,
+        row_count: rows.row_count,
+        content: rows.content,
+        paging_state: rows.metadata.paging_state,
+    })
+}

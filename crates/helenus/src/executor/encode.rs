@@ -1,0 +1,115 @@
+//! From a request to the envelope on a connection: EXECUTE, QUERY or BATCH, in the connection's protocol version.
+
+use helenus_protocol::{
+    Batch, BatchEntry, EncodeError, Execute, MetadataIdSupport, ProtocolVersion, Query, QueryParameters,
+    Request as Message, RequestOptions as EnvelopeOptions, encode_request,
+};
+
+use super::job::Job;
+use super::request::Statement;
+use crate::connection::EncodeContext;
+use crate::statement::{BatchItem, BatchStatement, PreparedCore, ResultMetadata};
+
+/// Appends the envelope of an attempt. `metadata` is what is known about the columns of a prepared statement.
+pub(super) fn encode(
+    job: &Job,
+    metadata: Option<&ResultMetadata>,
+    context: EncodeContext,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    let options = job.request.options();
+    let envelope = EnvelopeOptions {
+        tracing: options.tracing,
+        custom_payload: options.custom_payload.as_deref(),
+        compression: context.compression,
+    };
+    let version = context.version;
+    let message = match (&job.request.statement, metadata) {
+        (Statement::Prepared(statement), Some(metadata)) => {
+            let core = statement.core();
+            let mut parameters = parameters(job);
+            // It was given when the statement was prepared.
+            parameters.keyspace = None;
+            parameters.skip_metadata = skips_metadata(core, metadata, version);
+            Message::Execute(Execute {
+                id: &core.id,
+                result_metadata_id: match version.features().result_metadata_id {
+                    MetadataIdSupport::Present => metadata.id.as_deref(),
+                    MetadataIdSupport::Absent => None,
+                },
+                parameters,
+            })
+        }
+        (Statement::Batch(batch), _) => {
+            return encode_batch(job, batch, &envelope, context, out);
+        }
+        _ => Message::Query(Query {
+            text: job.request.text().unwrap_or_default(),
+            parameters: parameters(job),
+        }),
+    };
+    encode_request(&message, version, context.stream, &envelope, out)
+}
+
+/// Whether the columns need not be sent with the rows. In v5 the server sends them when the id does not match; before, they
+/// must be sure to stay.
+pub(super) fn skips_metadata(
+    core: &PreparedCore,
+    metadata: &ResultMetadata,
+    version: ProtocolVersion,
+) -> bool {
+    !metadata.columns.is_empty()
+        && match version.features().result_metadata_id {
+            MetadataIdSupport::Present => metadata.id.is_some(),
+            MetadataIdSupport::Absent => core.stable_columns,
+        }
+}
+
+fn parameters(job: &Job) -> QueryParameters<'_> {
+    let options = job.request.options();
+    QueryParameters {
+        consistency: job.consistency,
+        values: job.request.values.values(),
+        page_size: job.page_size,
+        paging_state: job.request.paging_state.as_deref(),
+        serial_consistency: job.serial_consistency,
+        timestamp: job.timestamp,
+        keyspace: options.keyspace.as_deref(),
+        now_in_seconds: options.now_in_seconds,
+        ..QueryParameters::default()
+    }
+}
+
+fn encode_batch(
+    job: &Job,
+    batch: &BatchStatement,
+    envelope: &EnvelopeOptions<'_>,
+    context: EncodeContext,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    let options = job.request.options();
+    let entries: Vec<_> = batch.items().iter().map(entry).collect();
+    let message = Message::Batch(Batch {
+        kind: batch.kind(),
+        statements: entries,
+        consistency: job.consistency,
+        serial_consistency: job.serial_consistency,
+        timestamp: job.timestamp,
+        keyspace: options.keyspace.as_deref(),
+        now_in_seconds: options.now_in_seconds,
+    });
+    encode_request(&message, context.version, context.stream, envelope, out)
+}
+
+fn entry(item: &BatchItem) -> BatchEntry<'_> {
+    match item {
+        BatchItem::Simple(text, values) => BatchEntry::Query {
+            text,
+            values: values.values(),
+        },
+        BatchItem::Prepared(statement, values) => BatchEntry::Prepared {
+            id: statement.id(),
+            values: values.values(),
+        },
+    }
+}

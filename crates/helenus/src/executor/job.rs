@@ -1,0 +1,177 @@
+//! A request on its way: what was decided for it, its plan, and what became of its attempts.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::Guard;
+use helenus_protocol::ConsistencyLevel;
+
+use super::encode;
+use super::request::{Request, Statement};
+use crate::cluster::Node;
+use crate::connection::{PendingResponse, SubmitError};
+use crate::error::{Attempt, AttemptError, RequestError, RequestErrorKind};
+use crate::policy::{QueryPlan, RouteContext};
+use crate::profile::ExecutionProfile;
+use crate::session::SessionShared;
+use crate::statement::ResultMetadata;
+
+/// All that belongs to one request, from its start to its end.
+pub(super) struct Job {
+    pub(super) session: Arc<SessionShared>,
+    pub(super) request: Request,
+    pub(super) consistency: ConsistencyLevel,
+    pub(super) serial_consistency: Option<ConsistencyLevel>,
+    pub(super) page_size: Option<i32>,
+    /// The same for all attempts.
+    pub(super) timestamp: Option<i64>,
+    pub(super) limit: Option<Duration>,
+    pub(super) deadline: Option<Instant>,
+    pub(super) plan: QueryPlan,
+    /// The node of the current attempt.
+    pub(super) node: Option<Arc<Node>>,
+    /// The columns, when the current attempt asked for rows without them.
+    pub(super) metadata: Option<Arc<ResultMetadata>>,
+    /// Attempts that failed.
+    pub(super) attempts: Vec<Attempt>,
+}
+
+impl Job {
+    /// Decides everything that the request and its statement leave to profile and session.
+    pub(super) fn new(session: &Arc<SessionShared>, request: Request) -> Result<Self, RequestError> {
+        let options = request.options();
+        let profile = options
+            .profile
+            .as_ref()
+            .unwrap_or_else(|| session.default_profile());
+        let consistency = options.consistency.unwrap_or_else(|| profile.consistency());
+        let serial_consistency = options
+            .serial_consistency
+            .or_else(|| profile.serial_consistency());
+        if let Some(level) = serial_consistency.filter(|level| !level.is_serial()) {
+            return Err(RequestError::not_sent(RequestErrorKind::InvalidOption {
+                option: "serial_consistency",
+                reason: format!("{level} is not SERIAL or LOCAL_SERIAL"),
+            }));
+        }
+        let page_size = options.page_size.unwrap_or_else(|| profile.page_size());
+        let timestamp = request.timestamp.or(options.timestamp);
+        let limit = options
+            .timeout
+            .map_or_else(|| profile.timeout(), |timeout| timeout.limit());
+        let plan = plan(session, &request, profile, consistency);
+        Ok(Self {
+            consistency,
+            serial_consistency,
+            page_size: (page_size > 0).then_some(page_size),
+            timestamp: timestamp.or_else(|| session.next_timestamp()),
+            limit,
+            deadline: limit.and_then(|limit| Instant::now().checked_add(limit)),
+            plan,
+            node: None,
+            metadata: None,
+            attempts: Vec::new(),
+            session: Arc::clone(session),
+            request,
+        })
+    }
+
+    /// Sends the request to the next node of the plan that takes it.
+    ///
+    /// # Errors
+    /// [`RequestErrorKind::NoNode`] at the end of the plan; [`RequestErrorKind::Encode`] when no node will ever take it.
+    pub(super) fn send_next(&mut self) -> Result<PendingResponse, RequestErrorKind> {
+        while let Some(node) = self.plan.next() {
+            self.node = Some(node);
+            if let Some(pending) = self.send_again()? {
+                return Ok(pending);
+            }
+        }
+        Err(RequestErrorKind::NoNode)
+    }
+
+    /// Sends the request to the current node; `None` when that cannot take it.
+    ///
+    /// # Errors
+    /// As [`Job::send_next`].
+    pub(super) fn send_again(&mut self) -> Result<Option<PendingResponse>, RequestErrorKind> {
+        let (submitted, metadata) = self.submit();
+        self.metadata = metadata;
+        match submitted {
+            Ok(pending) => Ok(Some(pending)),
+            Err(AttemptError::NotSent(SubmitError::Encode(error))) => Err(RequestErrorKind::Encode(error)),
+            Err(error) => {
+                self.push(error);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Hands the request to a connection of the current node. With it come the columns, if rows will come without them.
+    fn submit(&self) -> (Result<PendingResponse, AttemptError>, Option<Arc<ResultMetadata>>) {
+        let pools = self.session.pools();
+        let Some(pool) = self.node.as_ref().and_then(|node| pools.of(node)) else {
+            return (Err(AttemptError::NoConnection), None);
+        };
+        let Statement::Prepared(statement) = &self.request.statement else {
+            let submitted = pool.submit(self.deadline, |context, out| {
+                encode::encode(self, None, context, out)
+            });
+            return (submitted, None);
+        };
+        let core = statement.core();
+        let metadata = core.result();
+        let skips = Cell::new(false);
+        let submitted = pool.submit(self.deadline, |context, out| {
+            skips.set(encode::skips_metadata(core, &metadata, context.version));
+            encode::encode(self, Some(&metadata), context, out)
+        });
+        let kept = skips.get().then(|| Guard::into_inner(metadata));
+        (submitted, kept)
+    }
+
+    /// Notes what became of the current attempt.
+    pub(super) fn push(&mut self, error: AttemptError) {
+        if let Some(node) = &self.node {
+            tracing::debug!(%node, %error, "attempt failed");
+            self.attempts.push(Attempt {
+                node: Arc::clone(node),
+                consistency: self.consistency,
+                error,
+            });
+        }
+    }
+
+    /// The error that ends the request.
+    pub(super) fn fail(&mut self, kind: RequestErrorKind) -> RequestError {
+        RequestError::new(kind, std::mem::take(&mut self.attempts))
+    }
+
+    /// The error for a request whose time ran out, the current attempt noted before.
+    pub(super) fn timed_out(&mut self) -> RequestError {
+        let limit = self.limit.unwrap_or_default();
+        self.fail(RequestErrorKind::Timeout { limit })
+    }
+
+    /// The profile that the request runs with.
+    pub(super) fn profile(&self) -> &ExecutionProfile {
+        let profile = self.request.options().profile.as_ref();
+        profile.unwrap_or_else(|| self.session.default_profile())
+    }
+}
+
+fn plan(
+    session: &SessionShared,
+    request: &Request,
+    profile: &ExecutionProfile,
+    consistency: ConsistencyLevel,
+) -> QueryPlan {
+    match &request.options().plan {
+        Some(nodes) => QueryPlan::list(Arc::clone(nodes)),
+        None => {
+            let context = RouteContext::new(request, consistency, session);
+            profile.load_balancing().plan(&context, &session.cluster().look())
+        }
+    }
+}

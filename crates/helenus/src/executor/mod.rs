@@ -1,0 +1,139 @@
+//! Running requests: one executor for every kind of statement.
+//!
+//! ```text
+//!   Session::start ─▶ Job (options, deadline, plan) ─▶ send to the first node ─▶ Execution::poll ─▶ answer ─▶ QueryResult
+//!                                                                                      │ anything else
+//!                                                                                      ▼
+//!                                    slow: retries, other nodes, PREPARE again, schema agreement, USE everywhere
+//! ```
+//! The first attempt needs no box, no task and no timer of its own. Everything else goes on in a boxed future.
+//! Invariants: an execution completes exactly once. One deadline covers all its attempts. Nothing is sent twice unless the
+//! retry policy says so, or it certainly was not run.
+
+mod answer;
+mod encode;
+mod job;
+mod request;
+mod slow;
+
+pub use request::Request;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::cluster::Node;
+use crate::connection::PendingResponse;
+use crate::error::RequestError;
+use crate::result::QueryResult;
+use crate::session::SessionShared;
+use answer::Answer;
+use job::Job;
+
+type Output = Result<QueryResult, RequestError>;
+
+/// A request that is under way: completes with its result. It was sent when this was made, whether it is polled or not.
+///
+/// May be polled by any thread, with any waker, in or outside of a tokio runtime.
+///
+/// # Cancel safety
+/// Dropping it gives up: nothing more is sent. What was sent may still be applied.
+///
+/// # Panics
+/// When it is polled after it has completed.
+#[must_use = "dropping it cancels the request"]
+pub struct Execution(State);
+
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large variant is the one that must not be boxed: the fast path"
+)]
+enum State {
+    First(PendingResponse, Job),
+    Slow(Pin<Box<dyn Future<Output = Output> + Send>>),
+    Failed(RequestError),
+    Done,
+}
+
+impl Execution {
+    /// Sends a request.
+    pub(crate) fn start(session: &Arc<SessionShared>, request: Request) -> Self {
+        if session.is_closed() {
+            let kind = crate::error::RequestErrorKind::SessionClosed;
+            return Self::failed(RequestError::not_sent(kind));
+        }
+        let mut job = match Job::new(session, request) {
+            Ok(job) => job,
+            Err(error) => return Self::failed(error),
+        };
+        match job.send_next() {
+            Ok(pending) => Self(State::First(pending, job)),
+            Err(kind) => Self::failed(job.fail(kind)),
+        }
+    }
+
+    /// A request that failed before it was sent.
+    pub(crate) fn failed(error: RequestError) -> Self {
+        Self(State::Failed(error))
+    }
+
+    /// The node of the first attempt, until that has ended.
+    pub fn first_node(&self) -> Option<&Arc<Node>> {
+        match &self.0 {
+            State::First(_, job) => job.node.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl Future for Execution {
+    type Output = Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.0 {
+                State::First(pending, _) => {
+                    let Poll::Ready(outcome) = Pin::new(pending).poll(cx) else {
+                        return Poll::Pending;
+                    };
+                    let State::First(_, mut job) = std::mem::replace(&mut this.0, State::Done) else {
+                        continue;
+                    };
+                    match answer::understand(&mut job, outcome) {
+                        Answer::Done(result) => return Poll::Ready(Ok(result)),
+                        other => this.0 = State::Slow(Box::pin(slow::run(job, other))),
+                    }
+                }
+                State::Slow(future) => {
+                    let Poll::Ready(output) = future.as_mut().poll(cx) else {
+                        return Poll::Pending;
+                    };
+                    this.0 = State::Done;
+                    return Poll::Ready(output);
+                }
+                State::Failed(_) => {
+                    let State::Failed(error) = std::mem::replace(&mut this.0, State::Done) else {
+                        continue;
+                    };
+                    return Poll::Ready(Err(error));
+                }
+                State::Done => panic!("an execution was polled after it had completed"),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Execution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.0 {
+            State::First(..) => "first attempt",
+            State::Slow(_) => "under way",
+            State::Failed(_) => "failed",
+            State::Done => "done",
+        };
+        f.debug_tuple("Execution").field(&state).finish()
+    }
+}

@@ -1,0 +1,209 @@
+//! A request in full: a statement, its values as bytes, and how it is to be run. The door for other faces of the driver.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use helenus_protocol::{SerializeError, SerializeErrorKind, SerializeRow, SerializedRow};
+
+use crate::statement::{BatchStatement, PreparedStatement, RequestOptions, SimpleStatement};
+
+/// A statement with its values, ready to be started by [`Session::start`](crate::Session::start).
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub(crate) statement: Statement,
+    pub(crate) values: SerializedRow,
+    /// Instead of the statement's own options.
+    pub(crate) options: Option<Arc<RequestOptions>>,
+    pub(crate) paging_state: Option<Bytes>,
+    /// Instead of that of the options.
+    pub(crate) timestamp: Option<i64>,
+}
+
+/// What is run.
+#[derive(Clone, Debug)]
+pub(crate) enum Statement {
+    Simple(Arc<SimpleStatement>),
+    Prepared(PreparedStatement),
+    Batch(Arc<BatchStatement>),
+}
+
+impl Request {
+    /// CQL text with values, each written as the CQL type that it stands for by itself, with names or by position.
+    ///
+    /// # Errors
+    /// When a value stands for no type.
+    pub fn simple(
+        statement: impl Into<SimpleStatement>,
+        values: impl SerializeRow,
+    ) -> Result<Self, SerializeError> {
+        Ok(Self::simple_serialized(
+            Arc::new(statement.into()),
+            SerializedRow::untyped(&values)?,
+        ))
+    }
+
+    /// CQL text with values that are encoded already.
+    pub fn simple_serialized(statement: Arc<SimpleStatement>, values: SerializedRow) -> Self {
+        Self::new(Statement::Simple(statement), values)
+    }
+
+    /// A prepared statement with its values.
+    ///
+    /// # Errors
+    /// When the values are not those of the bind markers.
+    pub fn prepared(
+        statement: &PreparedStatement,
+        values: impl SerializeRow,
+    ) -> Result<Self, SerializeError> {
+        let values = SerializedRow::from_row(statement.bind_columns(), &values)?;
+        Ok(Self::new(Statement::Prepared(statement.clone()), values))
+    }
+
+    /// A prepared statement with values that are encoded already.
+    ///
+    /// # Errors
+    /// When their number is not that of the bind markers.
+    pub fn prepared_serialized(
+        statement: PreparedStatement,
+        values: SerializedRow,
+    ) -> Result<Self, SerializeError> {
+        let (expected, found) = (statement.bind_columns().len(), usize::from(values.count()));
+        // A server may leave the bind markers out of PREPARED: then it checks alone.
+        if expected != found && expected != 0 {
+            return Err(SerializeError::of_row(SerializeErrorKind::ValueCount {
+                expected,
+                found,
+            }));
+        }
+        Ok(Self::new(Statement::Prepared(statement), values))
+    }
+
+    /// A batch.
+    pub fn batch(batch: impl Into<Arc<BatchStatement>>) -> Self {
+        Self::new(Statement::Batch(batch.into()), SerializedRow::EMPTY)
+    }
+
+    fn new(statement: Statement, values: SerializedRow) -> Self {
+        Self {
+            statement,
+            values,
+            options: None,
+            paging_state: None,
+            timestamp: None,
+        }
+    }
+
+    /// Runs it with these options instead of the statement's own.
+    #[must_use]
+    pub fn with_options(mut self, options: impl Into<Arc<RequestOptions>>) -> Self {
+        self.options = Some(options.into());
+        self
+    }
+
+    /// Goes on where a page of the same statement ended; `None` begins at the first page.
+    #[must_use]
+    pub fn with_paging_state(mut self, state: impl Into<Option<Bytes>>) -> Self {
+        self.paging_state = state.into();
+        self
+    }
+
+    /// Timestamp of the mutation, microseconds since the epoch; goes before that of the options.
+    #[must_use]
+    pub fn with_timestamp(mut self, microseconds: i64) -> Self {
+        self.timestamp = Some(microseconds);
+        self
+    }
+
+    /// How it is to be run.
+    pub fn options(&self) -> &RequestOptions {
+        match (&self.options, &self.statement) {
+            (Some(options), _) => options,
+            (None, Statement::Simple(statement)) => statement.options(),
+            (None, Statement::Prepared(statement)) => statement.options(),
+            (None, Statement::Batch(batch)) => batch.options(),
+        }
+    }
+
+    /// Where the page begins.
+    pub fn paging_state(&self) -> Option<&Bytes> {
+        self.paging_state.as_ref()
+    }
+
+    /// The CQL; `None` for a batch.
+    pub fn text(&self) -> Option<&str> {
+        match &self.statement {
+            Statement::Simple(statement) => Some(statement.text()),
+            Statement::Prepared(statement) => Some(statement.text()),
+            Statement::Batch(_) => None,
+        }
+    }
+
+    /// The prepared statement, if it is one.
+    pub fn prepared_statement(&self) -> Option<&PreparedStatement> {
+        match &self.statement {
+            Statement::Prepared(statement) => Some(statement),
+            _ => None,
+        }
+    }
+
+    /// The batch, if it is one.
+    pub fn batch_statement(&self) -> Option<&BatchStatement> {
+        match &self.statement {
+            Statement::Batch(batch) => Some(batch),
+            _ => None,
+        }
+    }
+
+    /// The values.
+    pub fn values(&self) -> &SerializedRow {
+        &self.values
+    }
+
+    /// The partition key as replicas hash it, if it is known: of a prepared statement, or of the first one in a batch.
+    ///
+    /// A single column is its bytes; several are each a `[short]` length, the bytes, and a zero byte.
+    pub fn routing_key(&self) -> Option<Cow<'_, [u8]>> {
+        match &self.statement {
+            Statement::Simple(_) => None,
+            Statement::Prepared(statement) => routing_key(statement, &self.values),
+            Statement::Batch(batch) => batch.items().iter().find_map(|item| match item {
+                crate::statement::BatchItem::Simple(..) => None,
+                crate::statement::BatchItem::Prepared(statement, values) => routing_key(statement, values),
+            }),
+        }
+    }
+
+    /// Whether another attempt is safe after one that may have been applied.
+    pub(crate) fn is_idempotent(&self) -> bool {
+        let said = self.options().idempotent;
+        match &self.statement {
+            Statement::Simple(statement) => {
+                let class = statement.class();
+                !class.conditional && said.unwrap_or(class.select)
+            }
+            Statement::Prepared(statement) => {
+                let core = statement.core();
+                !core.never_idempotent() && said.unwrap_or(core.class.select)
+            }
+            Statement::Batch(batch) => said == Some(true) && !batch.never_idempotent(),
+        }
+    }
+}
+
+fn routing_key<'a>(statement: &PreparedStatement, values: &'a SerializedRow) -> Option<Cow<'a, [u8]>> {
+    match statement.partition_key_indexes() {
+        [] => None,
+        [only] => values.value(usize::from(*only)).map(Cow::Borrowed),
+        several => {
+            let mut key = Vec::new();
+            for index in several {
+                let value = values.value(usize::from(*index))?;
+                key.extend_from_slice(&u16::try_from(value.len()).ok()?.to_be_bytes());
+                key.extend_from_slice(value);
+                key.push(0);
+            }
+            Some(Cow::Owned(key))
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Everything that a request needs beyond a first attempt that succeeds.
+
+use std::sync::Arc;
+
+use helenus_protocol::{
+    ErrorDetails, Prepared, ProtocolError, RequestOptions, Response, ResponseEnvelope, ResultBody,
+    ServerError,
+};
+
+use super::answer::{self, Answer};
+use super::job::Job;
+use super::request::Statement;
+use crate::connection::{AttemptFailure, PendingResponse};
+use crate::error::{AttemptError, RequestError, RequestErrorKind};
+use crate::policy::{RetryContext, RetryDecision};
+use crate::result::{Extras, QueryResult};
+use crate::session::{agreement, encode_prepare};
+use crate::statement::{BatchItem, PreparedStatement};
+
+/// How often one statement is prepared again on UNPREPARED, before that is an error.
+const REPREPARE_ROUNDS: usize = 2;
+
+/// Goes on from the answer to the first attempt.
+pub(super) async fn run(mut job: Job, mut answer: Answer) -> Result<QueryResult, RequestError> {
+    let mut retries = 0;
+    let mut rounds = Rounds::default();
+    loop {
+        let error = match answer {
+            Answer::Done(result) => return Ok(result),
+            Answer::SchemaChanged(mut result, change) => {
+                let agreement = agreement::wait(&job.session, result.coordinator()).await;
+                result.set_schema_change(change, agreement);
+                return Ok(result);
+            }
+            Answer::KeyspaceSet(mut result, keyspace) => {
+                job.session.switch_keyspace(&keyspace).await;
+                result.set_keyspace(keyspace);
+                return Ok(result);
+            }
+            Answer::Unexpected(found) => return Err(job.fail(RequestErrorKind::UnexpectedAnswer { found })),
+            Answer::Unprepared(error) => match reprepare(&mut job, &mut rounds, &error).await? {
+                Reprepared::Again(pending) => {
+                    answer = answer::understand(&mut job, pending.await);
+                    continue;
+                }
+                Reprepared::Failed(error) => error,
+            },
+            Answer::Failed(error) => error,
+        };
+        answer = match next_step(&mut job, error, &mut retries)? {
+            Step::Wait(pending) => {
+                retries += 1;
+                answer::understand(&mut job, pending.await)
+            }
+            Step::Ignore => match job.node.clone() {
+                Some(node) => {
+                    let extras = Extras {
+                        attempts: std::mem::take(&mut job.attempts),
+                        ..Extras::default()
+                    };
+                    Answer::Done(QueryResult::new(node, None, extras))
+                }
+                None => return Err(job.fail(RequestErrorKind::NoNode)),
+            },
+        };
+    }
+}
+
+/// What follows a failed attempt, if not the end.
+enum Step {
+    /// Another attempt.
+    Wait(PendingResponse),
+    /// An empty result.
+    Ignore,
+}
+
+fn next_step(job: &mut Job, error: AttemptError, retries: &mut usize) -> Result<Step, RequestError> {
+    let kind = match &error {
+        AttemptError::Server(error) | AttemptError::Prepare(error) => {
+            RequestErrorKind::Server(Arc::clone(error))
+        }
+        AttemptError::ConnectionLost(error) => RequestErrorKind::ConnectionLost(Arc::clone(error)),
+        AttemptError::Protocol(error) => RequestErrorKind::Protocol(error.clone()),
+        AttemptError::TimedOut => {
+            job.push(error);
+            return Err(job.timed_out());
+        }
+        AttemptError::NoConnection | AttemptError::NotSent(_) => RequestErrorKind::NoNode,
+    };
+    let decision = match &error {
+        AttemptError::Protocol(_) | AttemptError::Prepare(_) => RetryDecision::Fail,
+        // Certainly not run: the next node, whatever the policy.
+        AttemptError::NoConnection | AttemptError::NotSent(_) => RetryDecision::NextNode(None),
+        error => {
+            let idempotent = job.request.is_idempotent();
+            let context = RetryContext::new(error, idempotent, job.consistency, *retries);
+            let own = job.request.options().retry_policy.as_ref();
+            own.unwrap_or_else(|| job.profile().retry_policy())
+                .decide(&context)
+        }
+    };
+    tracing::debug!(node = ?job.node, %error, ?decision, "attempt failed");
+    job.push(error);
+    if job.session.is_closed() {
+        return Err(job.fail(kind));
+    }
+    let (same_node, consistency) = match decision {
+        RetryDecision::Fail => return Err(job.fail(kind)),
+        RetryDecision::Ignore => return Ok(Step::Ignore),
+        RetryDecision::SameNode(consistency) => (true, consistency),
+        RetryDecision::NextNode(consistency) => (false, consistency),
+    };
+    if let Some(consistency) = consistency {
+        job.consistency = consistency;
+    }
+    let mut sent = match same_node {
+        true => job.send_again().map_err(|kind| job.fail(kind))?,
+        false => None,
+    };
+    if sent.is_none() {
+        sent = match job.send_next() {
+            Ok(pending) => Some(pending),
+            // The plan has ended: what went wrong before is what the user has to know.
+            Err(RequestErrorKind::NoNode) => None,
+            Err(kind) => return Err(job.fail(kind)),
+        };
+    }
+    sent.map(Step::Wait).ok_or_else(|| job.fail(kind))
+}
+
+/// How often statements were prepared again for this request.
+#[derive(Default)]
+struct Rounds {
+    by_id: Vec<(bytes::Bytes, usize)>,
+}
+
+impl Rounds {
+    /// Counts one more round for this statement.
+    fn count(&mut self, id: &bytes::Bytes) -> usize {
+        match self.by_id.iter_mut().find(|(known, _)| known == id) {
+            Some((_, count)) => {
+                *count += 1;
+                *count
+            }
+            None => {
+                self.by_id.push((id.clone(), 1));
+                1
+            }
+        }
+    }
+}
+
+enum Reprepared {
+    /// The request was sent again.
+    Again(PendingResponse),
+    /// The attempt failed after all.
+    Failed(AttemptError),
+}
+
+/// Prepares the statement again, on the node that does not know it, and sends the request again.
+async fn reprepare(
+    job: &mut Job,
+    rounds: &mut Rounds,
+    error: &Arc<ServerError>,
+) -> Result<Reprepared, RequestError> {
+    let ErrorDetails::Unprepared { id } = &error.details else {
+        return Ok(Reprepared::Failed(AttemptError::Server(Arc::clone(error))));
+    };
+    let Some(statement) = statement_of(&job.request.statement, id) else {
+        // The server does not know an id that was not sent.
+        return Ok(Reprepared::Failed(AttemptError::Server(Arc::clone(error))));
+    };
+    let round = rounds.count(statement.id());
+    if round > REPREPARE_ROUNDS {
+        job.push(AttemptError::Server(Arc::clone(error)));
+        return Err(job.fail(RequestErrorKind::Unprepared { rounds: round - 1 }));
+    }
+    tracing::debug!(node = ?job.node, text = statement.text(), round, "prepared again");
+    let prepared = match prepare_on_node(job, &statement).await {
+        Ok(prepared) => prepared,
+        Err(error) => return Ok(Reprepared::Failed(error)),
+    };
+    if prepared.id != *statement.id() {
+        job.push(AttemptError::Server(Arc::clone(error)));
+        let no_keyspace = || "none".to_owned();
+        return Err(job.fail(RequestErrorKind::PreparedIdChanged {
+            prepared_in: statement
+                .core()
+                .prepared_in()
+                .map_or_else(no_keyspace, str::to_owned),
+            session_in: job
+                .session
+                .keyspace()
+                .map_or_else(no_keyspace, |name| name.to_string()),
+        }));
+    }
+    statement.core().update(&prepared);
+    match job.send_again() {
+        Ok(Some(pending)) => Ok(Reprepared::Again(pending)),
+        // Noted already; nothing was run.
+        Ok(None) => match job.send_next() {
+            Ok(pending) => Ok(Reprepared::Again(pending)),
+            Err(kind) => Err(job.fail(kind)),
+        },
+        Err(kind) => Err(job.fail(kind)),
+    }
+}
+
+/// The prepared statement that the server means.
+fn statement_of(statement: &Statement, id: &[u8]) -> Option<PreparedStatement> {
+    match statement {
+        Statement::Simple(_) => None,
+        Statement::Prepared(statement) => Some(statement.clone()),
+        Statement::Batch(batch) => batch.items().iter().find_map(|item| match item {
+            BatchItem::Prepared(statement, _) if *statement.id() == *id => Some(statement.clone()),
+            _ => None,
+        }),
+    }
+}
+
+async fn prepare_on_node(job: &Job, statement: &PreparedStatement) -> Result<Prepared, AttemptError> {
+    let node = job.node.as_ref().ok_or(AttemptError::NoConnection)?;
+    let pending = {
+        let pools = job.session.pools();
+        let pool = pools.of(node).ok_or(AttemptError::NoConnection)?;
+        pool.submit(job.deadline, |context, out| {
+            let keyspace = statement
+                .keyspace()
+                .filter(|_| context.version.features().keyspace_per_request);
+            let options = RequestOptions {
+                compression: context.compression,
+                ..RequestOptions::default()
+            };
+            encode_prepare(statement.text(), keyspace, &options, context, out)
+        })?
+    };
+    let envelope = pending.await.map_err(|failure| match failure {
+        // The request itself was not run: another node may.
+        AttemptFailure::ConnectionLost(_) => AttemptError::NoConnection,
+        _ => AttemptError::TimedOut,
+    })?;
+    let decoded = ResponseEnvelope::decode(&envelope.header, envelope.body);
+    match decoded.map_err(AttemptError::Protocol)?.response {
+        Response::Result(ResultBody::Prepared(prepared)) => Ok(prepared),
+        Response::Error(error) => Err(AttemptError::Prepare(Arc::new(error))),
+        _ => Err(AttemptError::Protocol(ProtocolError::Malformed(
+            "PREPARE was answered with something else",
+        ))),
+    }
+}

@@ -1,0 +1,15 @@
+//! Policies: decisions that a user may want to make otherwise, each a small trait with built-in implementations.
+
+mod load_balancing;
+mod plan;
+mod reconnection;
+mod retry;
+mod timestamp;
+
+pub use load_balancing::{Distance, LoadBalancingPolicy, RoundRobinPolicy, RouteContext};
+pub use plan::QueryPlan;
+pub use reconnection::{
+    ConstantReconnection, ExponentialReconnection, ReconnectionPolicy, ReconnectionSchedule,
+};
+pub use retry::{DefaultRetryPolicy, FallthroughRetryPolicy, RetryContext, RetryDecision, RetryPolicy};
+pub use timestamp::{MonotonicTimestamps, TimestampGenerator};

@@ -1,0 +1,271 @@
+//! The connections of a session to one node: a published list, kept full by one task.
+//!
+//! Requests only read the list, and take the connection with the fewest requests in flight. A connection that is lost is
+//! replaced after a delay that grows with each failure; one that is worn out (too many overdue answers) is replaced first
+//! and drained then.
+
+mod keeper;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use helenus_protocol::EncodeError;
+use tokio::sync::{Notify, watch};
+
+use crate::ask::{AskError, query};
+use crate::cluster::Node;
+use crate::connection::{
+    CloseReason, ConnectError, Connection, ConnectionConfig, EncodeContext, PendingResponse, SubmitError,
+};
+use crate::error::AttemptError;
+use crate::policy::ReconnectionPolicy;
+
+pub(crate) struct Pool {
+    node: Arc<Node>,
+    connections: ArcSwap<Vec<Connection>>,
+    /// What new connections are to be like. Guards changes of the list, too.
+    config: Mutex<Arc<ConnectionConfig>>,
+    size: usize,
+    reconnection: Arc<dyn ReconnectionPolicy>,
+    /// Wakes the keeper.
+    wake: Notify,
+    /// Do not wait for the end of the delay.
+    hurry: AtomicBool,
+    closed: AtomicBool,
+    progress: watch::Sender<Progress>,
+}
+
+/// How the first connection of a pool came along.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Progress {
+    /// It is being opened.
+    #[default]
+    Opening,
+    /// There was one.
+    Opened,
+    /// There is none, because.
+    Failed(ConnectError),
+}
+
+/// Whether a connection was put on the list.
+enum Added {
+    Yes,
+    /// The pool was closed.
+    Closed,
+    /// First it has to switch to this keyspace.
+    OtherKeyspace(String),
+}
+
+impl Pool {
+    /// A pool whose connections are opened by a task on the current runtime.
+    pub(crate) fn spawn(
+        node: Arc<Node>,
+        size: usize,
+        config: Arc<ConnectionConfig>,
+        reconnection: Arc<dyn ReconnectionPolicy>,
+    ) -> Arc<Self> {
+        let pool = Arc::new(Self {
+            node,
+            connections: ArcSwap::default(),
+            config: Mutex::new(config),
+            size,
+            reconnection,
+            wake: Notify::new(),
+            hurry: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            progress: watch::Sender::default(),
+        });
+        tokio::spawn(keeper::keep(Arc::clone(&pool)));
+        pool
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Sends a request on the connection with the fewest requests in flight; on another one if that cannot take it.
+    pub(crate) fn submit<E>(
+        &self,
+        deadline: Option<Instant>,
+        encode: E,
+    ) -> Result<PendingResponse, AttemptError>
+    where
+        E: Fn(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
+    {
+        let connections = self.connections.load();
+        let refused = match connections.as_slice() {
+            [] => return Err(AttemptError::NoConnection),
+            [only] => match only.submit(deadline, &encode) {
+                Ok(pending) => return Ok(pending),
+                Err(error) => error,
+            },
+            several => match submit_to_one_of(several, deadline, &encode) {
+                Ok(pending) => return Ok(pending),
+                Err(error) => error,
+            },
+        };
+        Err(match refused {
+            SubmitError::Closed(_) | SubmitError::Draining => AttemptError::NoConnection,
+            other => AttemptError::NotSent(other),
+        })
+    }
+
+    /// The connection with the fewest requests in flight, for requests of the driver itself.
+    pub(crate) fn connection(&self) -> Option<Connection> {
+        let connections = self.connections.load();
+        let open = connections.iter().filter(|connection| connection.is_open());
+        open.min_by_key(|connection| connection.in_flight()).cloned()
+    }
+
+    /// The open connections.
+    pub(crate) fn connections(&self) -> Vec<Connection> {
+        let connections = self.connections.load();
+        connections
+            .iter()
+            .filter(|connection| connection.is_open())
+            .cloned()
+            .collect()
+    }
+
+    /// Waits until the first connection is there, or failed to be.
+    pub(crate) async fn first_progress(&self) -> Progress {
+        let mut progress = self.progress.subscribe();
+        let done = progress
+            .wait_for(|progress| !matches!(progress, Progress::Opening))
+            .await;
+        // The sender lives as long as this borrow.
+        done.map(|progress| progress.clone()).unwrap_or_default()
+    }
+
+    /// Tries again now to open what is missing.
+    pub(crate) fn hurry(&self) {
+        self.hurry.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// All connections switch to this keyspace, and new ones start with it. Those that do not switch are closed.
+    pub(crate) async fn use_keyspace(&self, keyspace: &str, limit: Duration) -> Result<(), AskError> {
+        let connections = {
+            let mut config = self.lock_config();
+            *config = Arc::new(ConnectionConfig {
+                keyspace: Some(keyspace.to_owned()),
+                ..ConnectionConfig::clone(&config)
+            });
+            self.connections.load_full()
+        };
+        let text = format!("USE {}", quote(keyspace));
+        let switch = connections.iter().map(|connection| {
+            let text = &text;
+            async move {
+                let switched = query(connection, text, limit).await;
+                if let Err(error) = &switched {
+                    tracing::debug!(node = %self.node, %error, "connection cannot use the keyspace");
+                    connection.close(CloseReason::KeyspaceNotSet);
+                }
+                switched.map(drop)
+            }
+        });
+        futures_util::future::join_all(switch).await.into_iter().collect()
+    }
+
+    /// Takes no more requests, waits at most `limit` for those in flight, and closes.
+    pub(crate) async fn close(&self, reason: CloseReason, limit: Duration) {
+        let connections = self.end();
+        let drain = connections
+            .iter()
+            .map(|connection| connection.drain(reason, limit));
+        futures_util::future::join_all(drain).await;
+    }
+
+    /// Takes no more requests. Connections close when nobody waits any more.
+    pub(crate) fn end(&self) -> Arc<Vec<Connection>> {
+        self.closed.store(true, Ordering::Release);
+        self.wake.notify_one();
+        let _guard = self.lock_config();
+        self.connections.swap(Arc::default())
+    }
+
+    /// Puts a connection that works in `keyspace` on the list.
+    fn add(&self, connection: &Connection, keyspace: Option<&str>) -> Added {
+        let config = self.lock_config();
+        if self.is_closed() {
+            return Added::Closed;
+        }
+        match &config.keyspace {
+            Some(current) if keyspace != Some(current) => Added::OtherKeyspace(current.clone()),
+            _ => {
+                let mut list = Vec::clone(&self.connections.load());
+                list.push(connection.clone());
+                self.connections.store(Arc::new(list));
+                Added::Yes
+            }
+        }
+    }
+
+    /// No connection could be opened.
+    fn failed(&self, error: ConnectError) {
+        self.progress.send_if_modified(|progress| {
+            let first = !matches!(progress, Progress::Opened);
+            if first {
+                *progress = Progress::Failed(error);
+            }
+            first
+        });
+        if self.connections.load().is_empty() {
+            self.node.set_up(false);
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn lock_config(&self) -> std::sync::MutexGuard<'_, Arc<ConnectionConfig>> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces the list, unless the pool was closed.
+    fn change(&self, change: impl FnOnce(&mut Vec<Connection>)) {
+        let _guard = self.lock_config();
+        if self.is_closed() {
+            return;
+        }
+        let mut list = Vec::clone(&self.connections.load());
+        change(&mut list);
+        self.connections.store(Arc::new(list));
+    }
+}
+
+/// Tries the least busy first, then the others.
+fn submit_to_one_of<E>(
+    connections: &[Connection],
+    deadline: Option<Instant>,
+    encode: &E,
+) -> Result<PendingResponse, SubmitError>
+where
+    E: Fn(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
+{
+    let least = connections
+        .iter()
+        .enumerate()
+        .filter(|(_, connection)| connection.is_open())
+        .min_by_key(|(_, connection)| connection.in_flight())
+        .map_or(0, |(index, _)| index);
+    let (before, from) = connections.split_at(least);
+    let mut refused = SubmitError::StreamsExhausted;
+    for connection in from.iter().chain(before) {
+        match connection.submit(deadline, encode) {
+            Ok(pending) => return Ok(pending),
+            Err(error @ SubmitError::Encode(_)) => return Err(error),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+/// A name as CQL writes it when its case matters.
+pub(crate) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

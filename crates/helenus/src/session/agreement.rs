@@ -1,0 +1,81 @@
+//! Schema agreement: after a change of the schema, all nodes have to say that they have the same version of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::SessionShared;
+use crate::ask::{AskError, select};
+use crate::cluster::{Node, peers};
+use crate::connection::Connection;
+use crate::result::SchemaAgreement;
+use crate::runtime::sleep;
+
+const LOCAL: &str = "SELECT schema_version FROM system.local WHERE key='local'";
+const FIRST_DELAY: Duration = Duration::from_millis(5);
+const LAST_DELAY: Duration = Duration::from_millis(200);
+
+/// Asks the node that made the change until its peers agree with it, or time is up.
+pub(crate) async fn wait(session: &SessionShared, coordinator: &Arc<Node>) -> SchemaAgreement {
+    let connection = || {
+        let pools = session.pools();
+        pools.of(coordinator).and_then(|pool| pool.connection())
+    };
+    wait_by(session, connection).await
+}
+
+/// Asks any node.
+pub(crate) async fn wait_anywhere(session: &SessionShared) -> SchemaAgreement {
+    let connection = || session.pools().iter().find_map(|pool| pool.connection());
+    wait_by(session, connection).await
+}
+
+async fn wait_by(session: &SessionShared, connection: impl Fn() -> Option<Connection>) -> SchemaAgreement {
+    let config = &session.cluster().config;
+    if config.schema_agreement_timeout.is_zero() {
+        return SchemaAgreement::NotAwaited;
+    }
+    let Ok(runtime) = session.cluster().runtime() else {
+        return SchemaAgreement::NotAwaited;
+    };
+    let end = Instant::now() + config.schema_agreement_timeout;
+    let mut delay = FIRST_DELAY;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if let Some(connection) = connection() {
+            let limit = config.control_timeout.min(left.max(FIRST_DELAY));
+            match agrees(session, &connection, limit).await {
+                Ok(true) => return SchemaAgreement::Reached,
+                Ok(false) => {}
+                Err(error) => tracing::debug!(%error, "cannot ask for schema versions"),
+            }
+        }
+        if left.is_zero() {
+            tracing::warn!(limit = ?config.schema_agreement_timeout, "no schema agreement in time");
+            return SchemaAgreement::NotReached;
+        }
+        sleep(runtime, delay.min(left)).await;
+        delay = (delay * 2).min(LAST_DELAY);
+    }
+}
+
+/// Whether all nodes that are not known to be down have the version of the one that is asked.
+async fn agrees(session: &SessionShared, connection: &Connection, limit: Duration) -> Result<bool, AskError> {
+    let local = select(connection, LOCAL, limit).await?;
+    let version: Option<Uuid> = local.iter().next().and_then(|row| row.get("schema_version"));
+    let version = version.ok_or_else(|| AskError::Unexpected("no schema version".to_owned()))?;
+    let state = session.cluster().state();
+    let peers = peers(connection, limit).await?;
+    let disagrees = |row: &crate::ask::SystemRow<'_>| {
+        let host_id: Option<Uuid> = row.get("host_id");
+        let down = host_id
+            .and_then(|id| state.node(id))
+            .is_some_and(|node| node.is_up() == Some(false));
+        let other: Option<Uuid> = row.get("schema_version");
+        // A node that joins or leaves has no version, or no id.
+        !down && host_id.is_some() && other.is_some_and(|other| other != version)
+    };
+    let disagree = peers.iter().any(|row| disagrees(&row));
+    Ok(!disagree)
+}

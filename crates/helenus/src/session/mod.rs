@@ -1,0 +1,224 @@
+//! Sessions: what requests are made with.
+
+pub(crate) mod agreement;
+mod open;
+mod prepare;
+mod shared;
+mod trace;
+
+pub use trace::{Trace, TraceError, TraceEvent};
+
+pub(crate) use prepare::encode_prepare;
+pub(crate) use shared::SessionShared;
+
+use std::fmt;
+use std::sync::Arc;
+
+use helenus_protocol::{DeserializeOwnedRow, SerializeRow};
+use uuid::Uuid;
+
+use crate::cluster::{Cluster, ClusterState};
+use crate::error::{RequestError, RequestErrorKind};
+use crate::executor::{Execution, Request};
+use crate::pool::quote;
+use crate::profile::ExecutionProfile;
+use crate::result::{PageStream, RowStream};
+use crate::statement::{BatchStatement, PreparedStatement, SimpleStatement};
+
+/// Connections to the nodes of a cluster, through which requests are made. Cheap to clone; closed with its last clone, when
+/// its requests have ended.
+///
+/// A session is meant to be opened once and used everywhere.
+#[derive(Clone)]
+pub struct Session {
+    shared: Arc<SessionShared>,
+}
+
+impl Session {
+    /// Runs CQL text, with values by position (a tuple, an array, ...) or by name (a map, [`NamedValues`](crate::NamedValues)).
+    ///
+    /// The values are written as the CQL types that they stand for by themselves; prepare the statement to have them checked
+    /// against the bind markers. The result is one page: see [`Session::query_rows`] for all of them.
+    ///
+    /// The request is sent at once; the [`Execution`] waits for the result.
+    pub fn query(&self, statement: impl Into<SimpleStatement>, values: impl SerializeRow) -> Execution {
+        match Request::simple(statement, values) {
+            Ok(request) => self.start(request),
+            Err(error) => Execution::failed(error.into()),
+        }
+    }
+
+    /// Runs a prepared statement. The result is one page: see [`Session::execute_rows`] for all of them.
+    ///
+    /// The request is sent at once; the [`Execution`] waits for the result.
+    pub fn execute(&self, statement: &PreparedStatement, values: impl SerializeRow) -> Execution {
+        match Request::prepared(statement, values) {
+            Ok(request) => self.start(request),
+            Err(error) => Execution::failed(error.into()),
+        }
+    }
+
+    /// Runs a batch.
+    ///
+    /// The request is sent at once; the [`Execution`] waits for the result.
+    pub fn batch(&self, batch: &BatchStatement) -> Execution {
+        self.start(Request::batch(batch.clone()))
+    }
+
+    /// Runs CQL text, and gives the rows of all pages.
+    pub fn query_rows<T: DeserializeOwnedRow>(
+        &self,
+        statement: impl Into<SimpleStatement>,
+        values: impl SerializeRow,
+    ) -> RowStream<T> {
+        let statement = statement.into();
+        RowStream::new(match Request::simple(statement, values) {
+            Ok(request) => self.pages(request),
+            Err(error) => self.no_pages(error.into()),
+        })
+    }
+
+    /// Runs a prepared statement, and gives the rows of all pages.
+    pub fn execute_rows<T: DeserializeOwnedRow>(
+        &self,
+        statement: &PreparedStatement,
+        values: impl SerializeRow,
+    ) -> RowStream<T> {
+        RowStream::new(match Request::prepared(statement, values) {
+            Ok(request) => self.pages(request),
+            Err(error) => self.no_pages(error.into()),
+        })
+    }
+
+    fn no_pages(&self, error: RequestError) -> PageStream {
+        let request = Request::batch(BatchStatement::default());
+        PageStream::failed(self.clone(), request, error)
+    }
+
+    /// Sends a request. It is under way when this returns; the [`Execution`] waits for the result.
+    ///
+    /// May be called by any thread, in or outside of a tokio runtime.
+    pub fn start(&self, request: Request) -> Execution {
+        Execution::start(&self.shared, request)
+    }
+
+    /// Sends a request, and gives its pages, one after the other. While one is read the next one is on its way.
+    pub fn pages(&self, request: Request) -> PageStream {
+        PageStream::new(self.clone(), request)
+    }
+
+    /// Has a node prepare a statement, and unless told otherwise all other nodes, too. The options of the statement become
+    /// those of the prepared one; its keyspace is sent along (protocol v5 and DSE_V2).
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub async fn prepare(
+        &self,
+        statement: impl Into<SimpleStatement>,
+    ) -> Result<PreparedStatement, RequestError> {
+        prepare::prepare(&self.shared, statement.into()).await
+    }
+
+    /// Works in this keyspace from now on: all connections switch, and new ones start with it. The name is taken as it is,
+    /// with its case.
+    ///
+    /// # Errors
+    /// [`RequestError`]; the session then stays in its keyspace.
+    pub async fn use_keyspace(&self, keyspace: &str) -> Result<(), RequestError> {
+        if keyspace.is_empty() {
+            return Err(RequestError::not_sent(RequestErrorKind::InvalidOption {
+                option: "keyspace",
+                reason: "its name is empty".to_owned(),
+            }));
+        }
+        let statement = SimpleStatement::new(format!("USE {}", quote(keyspace))).with_idempotence(true);
+        self.query(statement, ()).await.map(drop)
+    }
+
+    /// The keyspace that the session works in.
+    pub fn keyspace(&self) -> Option<Arc<str>> {
+        self.shared.keyspace()
+    }
+
+    /// The trace of a request: see [`QueryResult::tracing_id`](crate::QueryResult::tracing_id). The server writes it after it has answered the request; this
+    /// waits until it is complete, for at most 2 s.
+    ///
+    /// # Errors
+    /// [`TraceError`].
+    pub async fn trace(&self, tracing_id: Uuid) -> Result<Trace, TraceError> {
+        trace::read(self, tracing_id, &trace::TraceOptions::default()).await
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> Cluster {
+        Cluster::from_shared(Arc::clone(self.shared.cluster()))
+    }
+
+    /// The nodes, as last heard of.
+    pub fn state(&self) -> Arc<ClusterState> {
+        self.shared.cluster().state()
+    }
+
+    /// The profile of requests whose statement names no other.
+    pub fn default_profile(&self) -> &ExecutionProfile {
+        self.shared.default_profile()
+    }
+
+    /// Opens connections to nodes that only this profile's load balancing policy wants.
+    pub fn add_profile(&self, profile: ExecutionProfile) {
+        self.shared.add_profile(profile);
+        if let Ok(runtime) = self.shared.cluster().runtime() {
+            let _entered = runtime.enter();
+            self.shared.reconcile(&self.state());
+        }
+    }
+
+    /// Whether all nodes that can be reached have the same schema, awaited within the cluster's limit.
+    pub async fn wait_for_schema_agreement(&self) -> crate::SchemaAgreement {
+        agreement::wait_anywhere(&self.shared).await
+    }
+
+    /// Takes no more requests, waits for those in flight within the cluster's limit, and closes all connections.
+    pub async fn close(&self) {
+        self.shared.close().await;
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.shared.is_closed()
+    }
+
+    /// Open connections, and requests in flight on them, overdue ones included.
+    pub fn connections(&self) -> ConnectionCounts {
+        let mut counts = ConnectionCounts::default();
+        for pool in self.shared.pools().iter() {
+            for connection in pool.connections() {
+                counts.open += 1;
+                counts.in_flight += connection.in_flight();
+                counts.overdue += connection.orphans();
+            }
+        }
+        counts
+    }
+}
+
+/// How many connections a session has, and what is under way on them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionCounts {
+    /// Open connections.
+    pub open: usize,
+    /// Requests sent and not answered, overdue ones included.
+    pub in_flight: usize,
+    /// Requests that nobody waits for any more, and that are still to be answered.
+    pub overdue: usize,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("keyspace", &self.keyspace())
+            .field("connections", &self.connections())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,201 @@
+//! What the handles of a session and its requests share.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use arc_swap::{ArcSwap, Guard};
+
+use crate::cluster::{ClusterShared, ClusterState, Node};
+use crate::connection::{CloseReason, ConnectionConfig, VersionChoice};
+use crate::policy::Distance;
+use crate::pool::{Pool, Progress};
+use crate::profile::ExecutionProfile;
+
+pub(crate) struct SessionShared {
+    cluster: Arc<ClusterShared>,
+    pools: ArcSwap<PoolTable>,
+    /// Guards changes of the pools.
+    changing: Mutex<()>,
+    keyspace: RwLock<Option<Arc<str>>>,
+    /// Profiles whose load balancing policies decide which nodes get connections; the default one is the first.
+    profiles: RwLock<Vec<ExecutionProfile>>,
+    default_profile: ExecutionProfile,
+    closed: AtomicBool,
+}
+
+/// The pools of a session, by the slots of their nodes.
+#[derive(Default)]
+pub(crate) struct PoolTable(Vec<Option<Arc<Pool>>>);
+
+impl PoolTable {
+    /// The pool of a node, or of the one that has taken its place with the same host id.
+    #[inline]
+    pub(crate) fn of(&self, node: &Arc<Node>) -> Option<&Pool> {
+        let pool = self.0.get(node.slot())?.as_deref()?;
+        let same = Arc::ptr_eq(pool.node(), node) || pool.node().host_id() == node.host_id();
+        same.then_some(pool)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        self.0.iter().flatten()
+    }
+}
+
+impl SessionShared {
+    pub(super) fn new(cluster: Arc<ClusterShared>, keyspace: Option<Arc<str>>) -> Self {
+        let default_profile = cluster.config.profile.clone();
+        let mut profiles = vec![default_profile.clone()];
+        profiles.extend(cluster.config.other_profiles.iter().cloned());
+        Self {
+            cluster,
+            pools: ArcSwap::from_pointee(PoolTable::default()),
+            changing: Mutex::default(),
+            keyspace: RwLock::new(keyspace),
+            profiles: RwLock::new(profiles),
+            default_profile,
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn cluster(&self) -> &Arc<ClusterShared> {
+        &self.cluster
+    }
+
+    pub(crate) fn pools(&self) -> Guard<Arc<PoolTable>> {
+        self.pools.load()
+    }
+
+    pub(crate) fn default_profile(&self) -> &ExecutionProfile {
+        &self.default_profile
+    }
+
+    pub(crate) fn next_timestamp(&self) -> Option<i64> {
+        self.cluster.config.timestamps.as_ref()?.next()
+    }
+
+    pub(crate) fn keyspace(&self) -> Option<Arc<str>> {
+        self.keyspace
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn add_profile(&self, profile: ExecutionProfile) {
+        self.profiles
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(profile);
+    }
+
+    /// Gives each node that a policy wants a pool, and ends the pools of others. To be called within the runtime.
+    pub(crate) fn reconcile(&self, state: &ClusterState) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_closed() {
+            return;
+        }
+        let old = self.pools.load_full();
+        let mut table = PoolTable::default();
+        for node in state.nodes().iter() {
+            let known = old.0.get(node.slot()).and_then(Option::as_ref);
+            let kept = known.filter(|pool| pool.node() == node);
+            if !self.wants(node, state) {
+                continue;
+            }
+            let pool = match kept {
+                Some(pool) => Arc::clone(pool),
+                None => self.new_pool(node),
+            };
+            if table.0.len() <= node.slot() {
+                table.0.resize_with(node.slot() + 1, || None);
+            }
+            table.0[node.slot()] = Some(pool);
+        }
+        let kept: Vec<_> = table.iter().map(Arc::as_ptr).collect();
+        self.pools.store(Arc::new(table));
+        for pool in old.iter().filter(|pool| !kept.contains(&Arc::as_ptr(pool))) {
+            let pool = Arc::clone(pool);
+            let limit = self.cluster.config.close_timeout;
+            tokio::spawn(async move { pool.close(CloseReason::NodeRemoved, limit).await });
+        }
+    }
+
+    fn wants(&self, node: &Node, state: &ClusterState) -> bool {
+        let profiles = self.profiles.read().unwrap_or_else(PoisonError::into_inner);
+        let distance = |profile: &ExecutionProfile| profile.load_balancing().distance(node, state);
+        profiles
+            .iter()
+            .any(|profile| distance(profile) != Distance::Ignored)
+    }
+
+    fn new_pool(&self, node: &Arc<Node>) -> Arc<Pool> {
+        let config = &self.cluster.config;
+        let mut connection = ConnectionConfig {
+            keyspace: self.keyspace().map(|name| name.to_string()),
+            ..config.connection.clone()
+        };
+        // What the control connection agreed on saves the others the same negotiation.
+        if let (VersionChoice::Negotiate(versions), Some(agreed)) =
+            (&mut connection.version, self.cluster.look().protocol_version())
+            && let Some(at) = versions.iter().position(|version| *version == agreed)
+        {
+            versions.drain(..at);
+        }
+        Pool::spawn(
+            Arc::clone(node),
+            config.connections_per_node,
+            Arc::new(connection),
+            Arc::clone(&config.reconnection),
+        )
+    }
+
+    /// Waits until each pool has its first connection, or failed to open it.
+    pub(super) async fn first_progress(&self) -> Vec<(Arc<Node>, Progress)> {
+        let table = self.pools.load_full();
+        let progress = table.iter().map(|pool| async {
+            let progress = pool.first_progress().await;
+            (Arc::clone(pool.node()), progress)
+        });
+        futures_util::future::join_all(progress).await
+    }
+
+    /// A node was said to be up.
+    pub(crate) fn node_is_up(&self, node: &Arc<Node>) {
+        if let Some(pool) = self.pools().of(node) {
+            pool.hurry();
+        }
+    }
+
+    /// All connections switch to another keyspace; those that do not are closed.
+    pub(crate) async fn switch_keyspace(&self, keyspace: &str) {
+        *self.keyspace.write().unwrap_or_else(PoisonError::into_inner) = Some(keyspace.into());
+        let table = self.pools.load_full();
+        let limit = self.cluster.config.connection.connect_timeout;
+        let switch = table.iter().map(|pool| pool.use_keyspace(keyspace, limit));
+        // A connection that does not switch was closed, and its successor will.
+        let _ = futures_util::future::join_all(switch).await;
+    }
+
+    /// Takes no more requests, drains, and closes.
+    pub(crate) async fn close(&self) {
+        let table = {
+            let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+            self.closed.store(true, Ordering::Release);
+            self.pools.load_full()
+        };
+        let limit = self.cluster.config.close_timeout;
+        let close = table.iter().map(|pool| pool.close(CloseReason::Shutdown, limit));
+        futures_util::future::join_all(close).await;
+    }
+}
+
+impl Drop for SessionShared {
+    fn drop(&mut self) {
+        for pool in self.pools.load().iter() {
+            pool.end();
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Statements that the server has parsed once and runs by their id.
+//!
+//! Native protocol v4 §4.1.5, §4.1.6, §4.2.5.4. Invariant: id and bind markers never change; the columns of the rows may,
+//! and then change together with their id (v5).
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+use bytes::Bytes;
+use helenus_protocol::{ColumnSpec, CqlType, NativeType, Prepared};
+
+use super::options::statement_setters;
+use super::{RequestOptions, StatementClass};
+
+/// A statement that the server has prepared, and how it is to be run. Cheap to clone; clones may have other options.
+///
+/// Made by [`Session::prepare`](crate::Session::prepare). Nodes that do not know it, or forgot it, are told when they say so.
+#[derive(Clone, Debug)]
+pub struct PreparedStatement {
+    inner: Arc<Inner>,
+}
+
+#[derive(Clone, Debug)]
+struct Inner {
+    core: Arc<PreparedCore>,
+    options: RequestOptions,
+}
+
+/// What the server said about a prepared statement, shared by all clones.
+#[derive(Debug)]
+pub(crate) struct PreparedCore {
+    pub(crate) id: Bytes,
+    pub(crate) text: Arc<str>,
+    /// Sent with PREPARE (protocol v5 and DSE_V2).
+    pub(crate) keyspace: Option<Arc<str>>,
+    /// Keyspace of the session at that time.
+    session_keyspace: Option<Arc<str>>,
+    pub(crate) bind_columns: Arc<[ColumnSpec]>,
+    pub(crate) partition_key_indexes: Vec<u16>,
+    pub(crate) class: StatementClass,
+    /// A bind marker is a counter.
+    pub(crate) counter: bool,
+    /// Whether rows have always the columns that were announced, so that they need not be sent (before v5).
+    pub(crate) stable_columns: bool,
+    result: ArcSwap<ResultMetadata>,
+}
+
+/// The columns of the rows of a prepared statement.
+#[derive(Debug)]
+pub(crate) struct ResultMetadata {
+    /// Sent with EXECUTE (v5, DSE_V2).
+    pub(crate) id: Option<Bytes>,
+    /// Empty when they are not known, and for statements that give no rows.
+    pub(crate) columns: Arc<[ColumnSpec]>,
+}
+
+impl PreparedStatement {
+    pub(crate) fn new(
+        text: Arc<str>,
+        keyspace: Option<Arc<str>>,
+        session_keyspace: Option<Arc<str>>,
+        options: RequestOptions,
+        prepared: Prepared,
+    ) -> Self {
+        let class = StatementClass::of(&text);
+        let result = ResultMetadata {
+            id: prepared.result_metadata_id,
+            columns: prepared.result.columns.unwrap_or_default(),
+        };
+        let is_counter = |column: &ColumnSpec| column.ty == CqlType::Native(NativeType::Counter);
+        let core = PreparedCore {
+            id: prepared.id,
+            text,
+            keyspace,
+            session_keyspace,
+            counter: prepared.bind_columns.iter().any(is_counter),
+            bind_columns: prepared.bind_columns,
+            partition_key_indexes: prepared.partition_key_indexes,
+            class,
+            stable_columns: !class.wildcard && !result.columns.iter().any(|column| has_fields(&column.ty)),
+            result: ArcSwap::from_pointee(result),
+        };
+        Self {
+            inner: Arc::new(Inner {
+                core: Arc::new(core),
+                options,
+            }),
+        }
+    }
+
+    /// The CQL.
+    pub fn text(&self) -> &str {
+        &self.inner.core.text
+    }
+
+    /// The id by which servers know the statement.
+    pub fn id(&self) -> &Bytes {
+        &self.inner.core.id
+    }
+
+    /// The keyspace that was sent along when it was prepared (protocol v5 and DSE_V2).
+    pub fn keyspace(&self) -> Option<&str> {
+        self.inner.core.keyspace.as_deref()
+    }
+
+    /// The bind markers.
+    pub fn bind_columns(&self) -> &Arc<[ColumnSpec]> {
+        &self.inner.core.bind_columns
+    }
+
+    /// The bind markers that make up the partition key, in its order; empty when they are not known.
+    pub fn partition_key_indexes(&self) -> &[u16] {
+        &self.inner.core.partition_key_indexes
+    }
+
+    /// The columns of the rows, as last heard of; empty for a statement that gives no rows, or whose columns the server
+    /// does not announce.
+    pub fn result_columns(&self) -> Arc<[ColumnSpec]> {
+        Arc::clone(&self.inner.core.result.load().columns)
+    }
+
+    /// The id of the columns of the rows, as last heard of (protocol v5 and DSE_V2).
+    pub fn result_metadata_id(&self) -> Option<Bytes> {
+        self.inner.core.result.load().id.clone()
+    }
+
+    /// Whether the statement has an IF clause.
+    pub fn is_conditional(&self) -> bool {
+        self.inner.core.class.conditional
+    }
+
+    /// How it is to be run.
+    pub fn options(&self) -> &RequestOptions {
+        &self.inner.options
+    }
+
+    /// How it is to be run, to be changed. Other clones keep theirs.
+    pub fn options_mut(&mut self) -> &mut RequestOptions {
+        &mut Arc::make_mut(&mut self.inner).options
+    }
+
+    statement_setters!();
+
+    pub(crate) fn core(&self) -> &Arc<PreparedCore> {
+        &self.inner.core
+    }
+}
+
+impl PreparedCore {
+    pub(crate) fn result(&self) -> Guard<Arc<ResultMetadata>> {
+        self.result.load()
+    }
+
+    /// The server announced other columns.
+    pub(crate) fn set_result(&self, result: Arc<ResultMetadata>) {
+        self.result.store(result);
+    }
+
+    /// Takes over what a node said when the statement was prepared again.
+    pub(crate) fn update(&self, prepared: &Prepared) {
+        let Some(columns) = &prepared.result.columns else {
+            return;
+        };
+        let current = self.result.load();
+        if current.id != prepared.result_metadata_id || current.columns != *columns {
+            self.set_result(Arc::new(ResultMetadata {
+                id: prepared.result_metadata_id.clone(),
+                columns: Arc::clone(columns),
+            }));
+        }
+    }
+
+    /// The keyspace in which unqualified names were looked up.
+    pub(crate) fn prepared_in(&self) -> Option<&str> {
+        self.keyspace.as_deref().or(self.session_keyspace.as_deref())
+    }
+
+    /// Whether running it twice may make a difference whatever its user says.
+    pub(crate) fn never_idempotent(&self) -> bool {
+        self.class.conditional || self.counter
+    }
+}
+
+/// Whether a user-defined type is part of the type: ALTER TYPE changes it.
+fn has_fields(ty: &CqlType) -> bool {
+    match ty {
+        CqlType::UserDefined(_) => true,
+        CqlType::List(inner) | CqlType::Set(inner) | CqlType::Frozen(inner) => has_fields(inner),
+        CqlType::Vector { element, .. } => has_fields(element),
+        CqlType::Map(types) => has_fields(&types.0) || has_fields(&types.1),
+        CqlType::Tuple(elements) => elements.iter().any(has_fields),
+        CqlType::Native(_) | CqlType::Custom(_) => false,
+        _ => true,
+    }
+}

@@ -1,0 +1,8 @@
+//! Behaviour of sessions, shown on scripted nodes.
+
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
+mod common;
+mod connect;
+mod errors;
+mod requests;
