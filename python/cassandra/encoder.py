@@ -118,8 +118,8 @@ class Encoder:
 
     def cql_encode_datetime(self, val: datetime.datetime) -> str:
         """Write the milliseconds since the epoch; a naive datetime is UTC."""
-        timestamp = calendar.timegm(val.utctimetuple())
-        return str(int(timestamp * 1e3 + val.microsecond / 1e3))
+        microseconds = calendar.timegm(val.utctimetuple()) * 1_000_000 + val.microsecond
+        return str(microseconds // 1000 if microseconds >= 0 else -(-microseconds // 1000))
 
     def cql_encode_date(self, val: datetime.date) -> str:
         """Write a date in quotes, as ``YYYY-MM-DD``."""

@@ -298,6 +298,12 @@ class CounterColumnType(LongType):
     typename = "counter"
 
 
+def _milliseconds(moment: datetime.datetime) -> int:
+    """Give the milliseconds since the epoch; what is below a millisecond is cut off, towards the epoch."""
+    microseconds = calendar.timegm(moment.utctimetuple()) * 1_000_000 + moment.microsecond
+    return microseconds // 1000 if microseconds >= 0 else -(-microseconds // 1000)
+
+
 class DateType(_CassandraType):
     """``timestamp``: naive :class:`datetime.datetime` in UTC, to the millisecond.
 
@@ -335,10 +341,9 @@ class DateType(_CassandraType):
     @staticmethod
     def serialize(v: Any, protocol_version: int) -> bytes:
         if isinstance(v, datetime.datetime):
-            # Through a float, and cut off: a microsecond just below a millisecond may round up past the year 2255.
-            timestamp = calendar.timegm(v.utctimetuple()) * 1e3 + v.microsecond / 1e3
+            timestamp: float = _milliseconds(v)
         elif isinstance(v, datetime.date):
-            timestamp = calendar.timegm(v.timetuple()) * 1e3
+            timestamp = calendar.timegm(v.timetuple()) * 1000
         elif isinstance(v, (int, float)) and not isinstance(v, bool):
             timestamp = v
         else:

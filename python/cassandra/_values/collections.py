@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -281,16 +281,17 @@ class OrderedMap(Mapping[K, V]):
         return pickle.dumps(key)
 
     def _insert(self, key: Any, value: Any) -> None:
-        self._insert_unchecked(key, self._serialize_key(key), value)
-
-    def _insert_unchecked(self, key: Any, flat_key: bytes, value: Any) -> None:
-        """Insert *value* under *key*, whose serialized form the caller knows already."""
+        flat_key = self._serialize_key(key)
         place = self._index.get(flat_key)
         if place is None:
-            self._index[flat_key] = len(self._items)
-            self._items.append((key, value))
+            self._insert_unchecked(key, flat_key, value)
         else:
             self._items[place] = (key, value)
+
+    def _insert_unchecked(self, key: Any, flat_key: bytes, value: Any) -> None:
+        """Append *value* under *key*, which is not there yet and whose serialized form the caller knows."""
+        self._index[flat_key] = len(self._items)
+        self._items.append((key, value))
 
     def __getitem__(self, key: K) -> V:
         try:
@@ -332,6 +333,10 @@ class OrderedMap(Mapping[K, V]):
     def __str__(self) -> str:
         return f"{{{', '.join(f'{key!r}: {value!r}' for key, value in self._items)}}}"
 
+    def items(self) -> ItemsView[K, V]:
+        """Give the pairs in order, without looking each key up again."""
+        return _Items(self)
+
     def popitem(self) -> tuple[K, V]:
         """Take the last pair.
 
@@ -342,6 +347,15 @@ class OrderedMap(Mapping[K, V]):
         key, value = self._items.pop()
         self._index = {flat: at for flat, at in self._index.items() if at < len(self._items)}
         return key, value
+
+
+class _Items(ItemsView[K, V]):
+    """The pairs of a map as they are stored."""
+
+    _mapping: OrderedMap[K, V]
+
+    def __iter__(self) -> Iterator[tuple[K, V]]:
+        return iter(self._mapping._items)
 
 
 class OrderedMapSerializedKey(OrderedMap[K, V]):

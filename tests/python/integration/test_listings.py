@@ -1,7 +1,8 @@
 """Every listing of the documentation pages, run as it stands against a real node.
 
-The listings are in ``tests/python/listings``, one file each. Some go on from others (they use ``session`` or ``keyspace``), so each runs
-in a namespace that the test prepares. Only addresses are exchanged: for those of the node under test.
+The listings are in ``tests/python/listings``, one file each. Some go on from others (they use ``session`` or
+``keyspace``), so each runs in a namespace that the test prepares.
+Only addresses are exchanged: for those of the node under test.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from cassandra.cluster import Cluster, Session
 
 LISTINGS = Path(__file__).resolve().parent.parent / "listings"
