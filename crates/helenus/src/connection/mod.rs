@@ -177,6 +177,13 @@ impl Connection {
         self.wait_for(|shared| shared.error().cloned()).await
     }
 
+    /// Waits until there is room for a request, after [`SubmitError::WriteBufferFull`] or
+    /// [`SubmitError::StreamsExhausted`]; also ends when the connection takes no more requests at all. Another request
+    /// may be faster: submit again, and wait again. May be awaited outside of a runtime.
+    pub(crate) async fn room(&self) {
+        self.wait_for(|shared| shared.has_room().then_some(())).await;
+    }
+
     /// Waits until it has too many overdue answers. Never ends when that does not happen.
     pub(crate) async fn worn_out(&self) {
         self.wait_for(|shared| shared.is_worn_out().then_some(())).await;
@@ -216,4 +223,5 @@ impl Drop for CloseOnDrop {
 }
 
 #[cfg(test)]
+#[cfg(not(helenus_loom))]
 mod tests;

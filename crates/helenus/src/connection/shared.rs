@@ -50,7 +50,7 @@ pub(super) struct Shared {
     /// Set with [`State::Draining`], so that the I/O task need not lock to see it.
     draining: AtomicBool,
     error: OnceLock<Arc<ConnectionError>>,
-    /// Told when the connection closes, and when it is worn out.
+    /// Told when the connection drains or closes, when it is worn out, and when there is room again.
     pub(super) changed: Notify,
     pub(super) endpoint: Endpoint,
     pub(super) established: Established,
@@ -73,6 +73,8 @@ struct Outbox {
     scheduled: bool,
     /// The transport took no more: only the I/O task writes, when the transport is ready again.
     blocked: bool,
+    /// A request was refused for want of room, and somebody may wait for it.
+    refused: bool,
     free: FreeIds,
     submitted: u64,
     /// The I/O task sweeps the deadlines at this time, or earlier.
@@ -121,6 +123,7 @@ impl Shared {
                 unwritten: 0,
                 scheduled: false,
                 blocked: false,
+                refused: false,
                 free: FreeIds::new(),
                 submitted: 0,
                 sweep_at: None,
@@ -156,14 +159,9 @@ impl Shared {
             State::Draining(_) => return Err(SubmitError::Draining),
             State::Closed => return Err(self.closed_error()),
         }
-        let in_flight = outbox.submitted - self.answered.0.load(Ordering::Acquire);
+        let in_flight = self.unanswered(&outbox);
         if submitter == Submitter::Request {
-            if outbox.buffer.len() + outbox.unwritten >= self.config.write_buffer_limit {
-                return Err(SubmitError::WriteBufferFull);
-            }
-            if in_flight >= self.config.max_in_flight.min(MAX_IN_FLIGHT) as u64 {
-                return Err(SubmitError::StreamsExhausted);
-            }
+            self.room(&outbox, in_flight)?;
         }
         let stream = self.slab.take_id(&mut outbox.free);
         let stream = stream.ok_or(SubmitError::StreamsExhausted)?;
@@ -231,10 +229,47 @@ impl Shared {
             }
         };
         outbox.put_back(writer);
+        let room = self.take_refused(&mut outbox);
         drop(outbox);
         if wake {
             self.io_task.0.wake();
         }
+        if room {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Requests of this outbox that are not answered.
+    fn unanswered(&self, outbox: &Outbox) -> u64 {
+        outbox.submitted - self.answered.0.load(Ordering::Acquire)
+    }
+
+    /// Whether there is room for another request.
+    fn room(&self, outbox: &Outbox, in_flight: u64) -> Result<(), SubmitError> {
+        if outbox.buffer.len() + outbox.unwritten >= self.config.write_buffer_limit {
+            return Err(SubmitError::WriteBufferFull);
+        }
+        if in_flight >= self.config.max_in_flight.min(MAX_IN_FLIGHT) as u64 {
+            return Err(SubmitError::StreamsExhausted);
+        }
+        Ok(())
+    }
+
+    /// Whether there is room now, after somebody had been told that there is none.
+    fn take_refused(&self, outbox: &mut Outbox) -> bool {
+        let room = outbox.refused && self.room(outbox, self.unanswered(outbox)).is_ok();
+        outbox.refused = outbox.refused && !room;
+        room
+    }
+
+    /// Whether a request would be looked at now: there is room, or it would be refused for another reason. When not,
+    /// [`Shared::changed`] is told as soon as it is.
+    pub(super) fn has_room(&self) -> bool {
+        let mut outbox = self.outbox();
+        let open = matches!(outbox.state, State::Open);
+        let waits = open && self.room(&outbox, self.unanswered(&outbox)).is_err();
+        outbox.refused |= waits;
+        !waits
     }
 
     /// Writes what there is, on the I/O task.
@@ -242,8 +277,18 @@ impl Shared {
     /// # Errors
     /// The transport's.
     pub(super) fn flush(&self, cx: &mut std::task::Context<'_>) -> std::io::Result<Flush> {
+        let mut room = false;
+        let flushed = self.flush_all(cx, &mut room);
+        if room {
+            self.changed.notify_waiters();
+        }
+        flushed
+    }
+
+    fn flush_all(&self, cx: &mut std::task::Context<'_>, room: &mut bool) -> std::io::Result<Flush> {
         loop {
             let mut outbox = self.outbox();
+            *room |= self.take_refused(&mut outbox);
             if outbox.buffer.is_empty() && outbox.unwritten == 0 {
                 outbox.scheduled = false;
                 return Ok(Flush::Done);
@@ -274,6 +319,7 @@ impl Shared {
             outbox.blocked = blocked;
             outbox.put_back(writer);
             if blocked {
+                *room |= self.take_refused(&mut outbox);
                 return Ok(Flush::Blocked);
             }
         }
@@ -344,6 +390,7 @@ impl Shared {
             self.draining.store(true, Ordering::Release);
         }
         drop(outbox);
+        self.changed.notify_waiters();
         self.io_task.0.wake();
     }
 

@@ -344,7 +344,9 @@ fn new_chunk(chunk: usize) -> Box<[Slot]> {
     std::iter::repeat_with(slot).take(chunk_length(chunk)).collect()
 }
 
-#[cfg(all(test, helenus_loom))]
+#[cfg(test)]
+#[cfg(helenus_loom)]
 mod model;
-#[cfg(all(test, not(helenus_loom)))]
+#[cfg(test)]
+#[cfg(not(helenus_loom))]
 mod tests;

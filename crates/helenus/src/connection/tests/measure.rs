@@ -18,6 +18,8 @@ struct Statement {
     id: bytes::Bytes,
     result_metadata_id: Option<bytes::Bytes>,
     workload: Workload,
+    /// The value after the key, with its length.
+    value: std::sync::Arc<[u8]>,
 }
 
 impl Statement {
@@ -36,15 +38,31 @@ impl Statement {
             id: prepared.id,
             result_metadata_id: prepared.result_metadata_id,
             workload,
+            value: match workload {
+                Workload::W1 => length_and_value(100),
+                Workload::W7w => length_and_value(1024 * 1024),
+                _ => Arc::default(),
+            },
         }
     }
 
     async fn run(&self, key: i32, deadline: Instant) {
-        let mut values = [b'x'; 112];
+        let mut values = [0; 112];
         values[..4].copy_from_slice(&4_i32.to_be_bytes());
         values[4..8].copy_from_slice(&key.to_be_bytes());
-        values[8..12].copy_from_slice(&100_i32.to_be_bytes());
-        let count = if self.workload == Workload::W1 { 2 } else { 1 };
+        let count = if self.value.is_empty() { 1 } else { 2 };
+        let length = 8 + self.value.len();
+        let large;
+        let bytes = match values.get_mut(8..length) {
+            Some(place) => {
+                place.copy_from_slice(&self.value);
+                &values[..length]
+            }
+            None => {
+                large = [&values[..8], &self.value].concat();
+                &large
+            }
+        };
         let request = Request::Execute(Execute {
             id: &self.id,
             result_metadata_id: self.result_metadata_id.as_deref(),
@@ -53,7 +71,7 @@ impl Statement {
                     count,
                     names: false,
                     has_unset: false,
-                    bytes: &values[..if count == 2 { 112 } else { 8 }],
+                    bytes,
                 },
                 skip_metadata: true,
                 timestamp: Some(1),
@@ -68,6 +86,12 @@ impl Statement {
         let answer = ResponseEnvelope::decode(&answer.header, answer.body).unwrap();
         assert!(matches!(answer.response, Response::Result(_)));
     }
+}
+
+fn length_and_value(length: usize) -> Arc<[u8]> {
+    let value = vec![b'x'; length];
+    let length = i32::try_from(length).unwrap().to_be_bytes();
+    [length.as_slice(), &value].concat().into()
 }
 
 /// CPU nanoseconds of all threads but the responder's.
@@ -120,9 +144,13 @@ fn measure_bare_socket() {
 }
 
 fn measure(name: &str, runtime: &Runtime, version: ProtocolVersion, workload: Workload) {
+    if std::env::var("WORKLOAD").is_ok_and(|only| only != format!("{workload:?}")) {
+        return;
+    }
     let server = CannedServer::start("127.0.0.1:0".parse().unwrap()).unwrap();
     let config = Arc::new(ConnectionConfig {
         version: VersionChoice::Explicit(version),
+        write_buffer_limit: usize::MAX,
         ..ConnectionConfig::default()
     });
     let endpoint = Endpoint::new(server.address());
@@ -135,7 +163,12 @@ fn measure(name: &str, runtime: &Runtime, version: ProtocolVersion, workload: Wo
         .and_then(|n| n.parse().ok())
         .unwrap_or(400_000);
     let only: Option<i32> = std::env::var("IN_FLIGHT").ok().and_then(|n| n.parse().ok());
+    let large = matches!(workload, Workload::W7r | Workload::W7w);
+    let all = if large { all / 100 } else { all };
     for in_flight in [1, 32, 256, 1024] {
+        if large && in_flight > 32 {
+            continue;
+        }
         if only.is_some_and(|only| only != in_flight) {
             continue;
         }
@@ -181,6 +214,10 @@ fn measure_cpu_of_a_request() {
     measure("one thread", &single, ProtocolVersion::V4, Workload::W1);
     measure("one thread", &single, ProtocolVersion::V4, Workload::W2);
     measure("one thread", &single, ProtocolVersion::V5, Workload::W1);
+    measure("one thread", &single, ProtocolVersion::V4, Workload::W7r);
+    measure("one thread", &single, ProtocolVersion::V4, Workload::W7w);
+    measure("one thread", &single, ProtocolVersion::V5, Workload::W7r);
+    measure("one thread", &single, ProtocolVersion::V5, Workload::W7w);
     measure("two workers", &multi, ProtocolVersion::V4, Workload::W1);
     measure("two workers", &multi, ProtocolVersion::V4, Workload::W2);
 }

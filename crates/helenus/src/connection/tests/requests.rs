@@ -300,6 +300,46 @@ async fn server_that_stops_reading_meets_a_bounded_buffer_and_deadlines() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_for_room_is_told_when_there_is_some() {
+    let config = ConnectionConfig {
+        write_buffer_limit: 100,
+        max_in_flight: 10,
+        ..quiet()
+    };
+    let (connection, mut server) = connect(config);
+    settle().await;
+    assert!(connection.room().now_or_never().is_some());
+    // The buffer is full, and the server reads again.
+    server.set_room(0);
+    let mut pending: Vec<_> = std::iter::from_fn(|| submit(&connection, &query("SELECT")).ok()).collect();
+    assert!(pending.len() < 10);
+    let mut room = Box::pin(connection.room());
+    assert!(room.as_mut().now_or_never().is_none());
+    server.set_room(usize::MAX);
+    room.await;
+    // All stream ids are taken, and an answer arrives.
+    pending.extend(std::iter::from_fn(|| submit(&connection, &query("SELECT")).ok()));
+    settle().await;
+    pending.extend(std::iter::from_fn(|| submit(&connection, &query("SELECT")).ok()));
+    assert_eq!(pending.len(), 10);
+    let mut room = Box::pin(connection.room());
+    assert!(room.as_mut().now_or_never().is_none());
+    server.answer(0, "x");
+    room.await;
+    // It closes.
+    pending.push(ask(&connection, "x"));
+    let mut room = Box::pin(connection.room());
+    assert!(room.as_mut().now_or_never().is_none());
+    connection.close(CloseReason::Shutdown);
+    room.await;
+    assert!(matches!(
+        submit(&connection, &query("x")),
+        Err(SubmitError::Closed(_))
+    ));
+    assert_eq!(server.requests().len(), 10, "the last was closed away");
+}
+
+#[tokio::test(start_paused = true)]
 async fn encoder_that_fails_or_panics_leaves_the_connection_as_it_was() {
     let (connection, mut server) = connect(quiet());
     let failed = connection.submit(None, |_, out| {
