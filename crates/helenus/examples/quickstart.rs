@@ -12,7 +12,9 @@ use uuid::Uuid;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let contact_points = env::var("HELENUS_CONTACT_POINTS").unwrap_or_else(|_| "127.0.0.1".into());
-    let cluster = Cluster::builder().contact_points(contact_points.split(',')).build()?;
+    let cluster = Cluster::builder()
+        .contact_points(contact_points.split(','))
+        .build()?;
     let session = cluster.connect().await?;
 
     println!("-- users_table");
@@ -32,26 +34,37 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn users_table(session: &Session) -> Result<(), Box<dyn Error>> {
     create_keyspace(session, "my_keyspace").await?;
     session
-        .query("CREATE TABLE IF NOT EXISTS my_keyspace.users (id uuid PRIMARY KEY, name text, age int)", ())
+        .query(
+            "CREATE TABLE IF NOT EXISTS my_keyspace.users (id uuid PRIMARY KEY, name text, age int)",
+            (),
+        )
         .await?;
     println!("Table 'users' created or already exists.");
 
-    let insert = session.prepare("INSERT INTO my_keyspace.users (id, name, age) VALUES (?, ?, ?)").await?;
+    let insert = session
+        .prepare("INSERT INTO my_keyspace.users (id, name, age) VALUES (?, ?, ?)")
+        .await?;
     session.execute(&insert, (Uuid::new_v4(), "John Doe", 30)).await?;
     println!("Data inserted.");
 
-    let result = session.query("SELECT name, age FROM my_keyspace.users", ()).await?;
+    let result = session
+        .query("SELECT name, age FROM my_keyspace.users", ())
+        .await?;
     for row in result.rows::<(String, i32)>()? {
         let (name, age) = row?;
         println!("User: {name}, Age: {age}");
     }
-    session.query("SELECT name, age FROM my_keyspace.users WHERE age > 25", ()).await?;
+    session
+        .query("SELECT name, age FROM my_keyspace.users WHERE age > 25", ())
+        .await?;
     Ok(())
 }
 
 /// Asks the node for its version.
 async fn release_version(session: &Session) -> Result<(), Box<dyn Error>> {
-    let result = session.query("SELECT release_version FROM system.local", ()).await?;
+    let result = session
+        .query("SELECT release_version FROM system.local", ())
+        .await?;
     let (version,): (String,) = result.single_row()?;
     println!("{version}");
     Ok(())
@@ -67,12 +80,25 @@ async fn vector_search(session: &Session) -> Result<(), Box<dyn Error>> {
     ] {
         session.query(statement, ()).await?;
     }
-    let insert =
-        session.prepare("INSERT INTO default_keyspace.vector_test (id, text, vector) VALUES (?, ?, ?)").await?;
+    let insert = session
+        .prepare("INSERT INTO default_keyspace.vector_test (id, text, vector) VALUES (?, ?, ?)")
+        .await?;
     for (id, text, vector) in [
-        (1, "Chat bot integrated sneakers that talk to you", [0.1_f32, 0.15, 0.3, 0.12, 0.05]),
-        (2, "An AI quilt to help you sleep forever", [0.45, 0.09, 0.01, 0.2, 0.11]),
-        (3, "A deep learning display that controls your mood", [0.1, 0.05, 0.08, 0.3, 0.6]),
+        (
+            1,
+            "Chat bot integrated sneakers that talk to you",
+            [0.1_f32, 0.15, 0.3, 0.12, 0.05],
+        ),
+        (
+            2,
+            "An AI quilt to help you sleep forever",
+            [0.45, 0.09, 0.01, 0.2, 0.11],
+        ),
+        (
+            3,
+            "A deep learning display that controls your mood",
+            [0.1, 0.05, 0.08, 0.3, 0.6],
+        ),
     ] {
         session.execute(&insert, (id, text, vector)).await?;
     }

@@ -24,6 +24,12 @@ pub trait AuthProvider: fmt::Debug + Send + Sync {
         endpoint: &'a Endpoint,
         class: &'a str,
     ) -> AuthFuture<'a, Box<dyn Authenticator>>;
+
+    /// Whether who reads the tokens on their way learns the secret. The driver warns, once, when such tokens travel
+    /// without TLS.
+    fn reveals_secrets(&self) -> bool {
+        false
+    }
 }
 
 /// The client's side of one authentication.
@@ -148,6 +154,10 @@ impl AuthProvider for PlainTextAuth {
             dse: class == DSE_AUTHENTICATOR,
         };
         Box::pin(std::future::ready(Ok(Box::new(authenticator) as _)))
+    }
+
+    fn reveals_secrets(&self) -> bool {
+        true
     }
 }
 

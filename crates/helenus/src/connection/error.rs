@@ -1,7 +1,7 @@
 //! Why a connection could not be opened, was lost, or did not take or answer a request.
 //!
 //! Invariant: each error tells whether the request was sent. [`SubmitError`]: certainly not. [`AttemptFailure`]: it may
-//! have been, and the statement may have been applied.
+//! have been, and the statement may have been applied, except where it says otherwise.
 
 use std::io;
 use std::sync::Arc;
@@ -220,14 +220,18 @@ pub enum SubmitError {
     Encode(#[source] EncodeError),
 }
 
-/// A request was handed to the connection and got no answer. It may have been applied.
+/// A request was handed to the connection and got no answer. Unless it was [`AttemptFailure::NotSent`] it may have been
+/// applied.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttemptFailure {
     /// Its deadline passed. The stream id stays reserved until the late answer arrives.
     #[error("no answer in time")]
     TimedOut,
-    /// The connection closed first.
+    /// The connection closed first. The request may have reached the node.
     #[error("{0}")]
     ConnectionLost(#[source] Arc<ConnectionError>),
+    /// The connection closed before a byte of the request was written.
+    #[error("not sent: {0}")]
+    NotSent(#[source] Arc<ConnectionError>),
 }

@@ -80,6 +80,9 @@ struct Attempt<'a> {
     recognised: bool,
 }
 
+/// Once is enough, whatever the number of connections.
+static WARNED: std::sync::Once = std::sync::Once::new();
+
 const HEAD_LENGTH: usize = 16;
 const READ_SIZE: usize = 8 * 1024;
 
@@ -132,6 +135,11 @@ impl<'a> Attempt<'a> {
                     let kind = ConnectErrorKind::AuthenticationRequired { authenticator };
                     return Err(HandshakeError::Failed(kind));
                 };
+                if provider.reveals_secrets() && !self.transport.encrypted {
+                    WARNED.call_once(|| {
+                        tracing::warn!(node = %self.endpoint, "the password travels in plain text: use TLS");
+                    });
+                }
                 let authenticator = provider.authenticator(self.endpoint, &class).await;
                 let authenticator = self.authenticator.insert(authenticator.map_err(auth_error)?);
                 let token = authenticator.initial_response().await.map_err(auth_error)?;
@@ -183,10 +191,15 @@ impl<'a> Attempt<'a> {
             None => envelope,
         };
         let mut rest = framed.as_slice();
-        while !rest.is_empty() {
-            match self.transport.write.try_write(rest) {
-                Ok(0) => return Err(failed(io_error(io::ErrorKind::WriteZero.into()))),
-                Ok(count) => rest = &rest[count..],
+        loop {
+            let written = match rest {
+                [] => self.transport.write.try_flush().map(|()| None),
+                _ => self.transport.write.try_write(rest).map(Some),
+            };
+            match written {
+                Ok(None) => return Ok(()),
+                Ok(Some(0)) => return Err(failed(io_error(io::ErrorKind::WriteZero.into()))),
+                Ok(Some(count)) => rest = &rest[count..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let ready = std::future::poll_fn(|cx| self.transport.write.poll_write_ready(cx));
@@ -195,7 +208,6 @@ impl<'a> Attempt<'a> {
                 Err(error) => return Err(failed(io_error(error))),
             }
         }
-        Ok(())
     }
 
     async fn read_envelope(&mut self) -> Result<Envelope, HandshakeError> {

@@ -54,7 +54,8 @@ impl Future for PendingResponse {
                 this.shared.count_orphan();
                 Err(AttemptFailure::TimedOut)
             }
-            Outcome::Failed => Err(AttemptFailure::ConnectionLost(this.shared.lost())),
+            Outcome::Failed { sent: true } => Err(AttemptFailure::ConnectionLost(this.shared.lost())),
+            Outcome::Failed { sent: false } => Err(AttemptFailure::NotSent(this.shared.lost())),
         })
     }
 }

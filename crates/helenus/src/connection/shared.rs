@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use atomic_waker::AtomicWaker;
-use helenus_protocol::{Compression, EncodeError, ProtocolVersion, StreamId};
+use helenus_protocol::{Compression, EncodeError, EnvelopeHeader, HEADER_LENGTH, ProtocolVersion, StreamId};
 use tokio::sync::Notify;
 
 use super::config::MAX_IN_FLIGHT;
@@ -69,6 +69,8 @@ struct Outbox {
     writer: Option<Box<Writer>>,
     /// Bytes that left `buffer` and were not yet written, as of the last time that somebody looked.
     unwritten: usize,
+    /// The writer has something to write, or the transport holds something back.
+    undrained: bool,
     /// The I/O task has been woken to flush and did not do it yet.
     scheduled: bool,
     /// The transport took no more: only the I/O task writes, when the transport is ready again.
@@ -121,6 +123,7 @@ impl Shared {
                 buffer: Vec::new(),
                 writer: Some(Box::new(writer)),
                 unwritten: 0,
+                undrained: false,
                 scheduled: false,
                 blocked: false,
                 refused: false,
@@ -289,7 +292,7 @@ impl Shared {
         loop {
             let mut outbox = self.outbox();
             *room |= self.take_refused(&mut outbox);
-            if outbox.buffer.is_empty() && outbox.unwritten == 0 {
+            if outbox.buffer.is_empty() && !outbox.undrained {
                 outbox.scheduled = false;
                 return Ok(Flush::Done);
             }
@@ -421,10 +424,13 @@ impl Shared {
         // Set under the lock: whoever sees `Closed` finds the error.
         let _ = self.error.set(error);
         let writer = outbox.writer.take();
-        outbox.buffer = Vec::new();
+        let unsent = std::mem::take(&mut outbox.buffer);
         drop(outbox);
         if let Some(writer) = writer {
             writer.transport().shutdown();
+        }
+        for stream in streams(&unsent) {
+            self.slab.fail_unsent(stream);
         }
         self.slab.fail_all();
         self.changed.notify_waiters();
@@ -491,6 +497,7 @@ impl Outbox {
             writer.load(&mut self.buffer);
         }
         self.unwritten = writer.unwritten();
+        self.undrained = !writer.is_drained();
         Some(writer)
     }
 
@@ -501,8 +508,18 @@ impl Outbox {
             return;
         }
         self.unwritten = writer.unwritten();
+        self.undrained = !writer.is_drained();
         self.writer = Some(writer);
     }
+}
+
+/// The stream ids of whole envelopes, one behind the other.
+fn streams(mut envelopes: &[u8]) -> impl Iterator<Item = StreamId> {
+    std::iter::from_fn(move || {
+        let header = EnvelopeHeader::decode(envelopes).ok()?;
+        envelopes = envelopes.get(HEADER_LENGTH + header.length..)?;
+        StreamId::new(header.stream)
+    })
 }
 
 /// Takes back what a failed, or panicking, encoder left behind.

@@ -8,7 +8,7 @@
 //!       Free ────────▶ Waiting ───────────▶ Done ───────────▶ Free
 //!                        │  cancel, or poll past the deadline
 //!                        ├────────────▶ Orphaned ──complete──▶ Free
-//!                        └──fail_all──▶ Failed ──poll, cancel─▶ Free
+//!                        └─fail, fail_all─▶ Failed ──poll, cancel─▶ Free
 //! ```
 //! Invariants: an id is given out again only when its slot is free, so an answer never reaches anybody but the request
 //! that it belongs to. Each slot that was begun ends exactly once, by `poll` or by `cancel`. No waker is called under a
@@ -55,7 +55,10 @@ pub(super) enum Outcome {
     /// The deadline passed first. The slot is an orphan now.
     TimedOut,
     /// The connection was lost first.
-    Failed,
+    Failed {
+        /// Whether the request, or a part of it, may have left.
+        sent: bool,
+    },
 }
 
 /// What became of an answer.
@@ -100,7 +103,9 @@ enum State {
     },
     Done(Envelope),
     Orphaned,
-    Failed,
+    Failed {
+        sent: bool,
+    },
 }
 
 impl FreeIds {
@@ -175,14 +180,14 @@ impl Slab {
                 self.give_back(id, slot);
                 Delivery::Orphan
             }
-            State::Free | State::Done(_) | State::Failed => Delivery::Unknown,
+            State::Free | State::Done(_) | State::Failed { .. } => Delivery::Unknown,
         }
     }
 
     /// Asks for the outcome, and leaves a waker when there is none yet. Not to be called again after `Ready`.
     pub(super) fn poll(&self, id: StreamId, cx: &mut Context<'_>) -> Poll<Outcome> {
         let Some(slot) = self.slot(id) else {
-            return Poll::Ready(Outcome::Failed);
+            return Poll::Ready(Outcome::Failed { sent: true });
         };
         let mut state = slot.lock();
         match &mut *state {
@@ -199,17 +204,19 @@ impl Slab {
             }
             State::Done(_) => {
                 let State::Done(answer) = std::mem::replace(&mut *state, State::Free) else {
-                    return Poll::Ready(Outcome::Failed);
+                    return Poll::Ready(Outcome::Failed { sent: true });
                 };
                 drop(state);
                 self.give_back(id, slot);
                 Poll::Ready(Outcome::Answer(answer))
             }
             // The connection is gone: nobody takes ids any more.
-            State::Failed | State::Free | State::Orphaned => {
+            State::Failed { sent } => {
+                let sent = *sent;
                 *state = State::Free;
-                Poll::Ready(Outcome::Failed)
+                Poll::Ready(Outcome::Failed { sent })
             }
+            State::Free | State::Orphaned => Poll::Ready(Outcome::Failed { sent: true }),
         }
     }
 
@@ -233,10 +240,11 @@ impl Slab {
                 self.give_back(id, slot);
                 Cancelled::Ended
             }
-            State::Free | State::Orphaned | State::Failed => {
+            State::Failed { .. } => {
                 *state = State::Free;
                 Cancelled::Ended
             }
+            State::Free | State::Orphaned => Cancelled::Ended,
         }
     }
 
@@ -265,16 +273,17 @@ impl Slab {
         next
     }
 
+    /// The connection is lost, and this request has never left it.
+    pub(super) fn fail_unsent(&self, id: StreamId) {
+        if let Some(slot) = self.slot(id) {
+            slot.fail(false);
+        }
+    }
+
     /// The connection is lost: everybody who waits is told. No request may be begun any more.
     pub(super) fn fail_all(&self) {
         for slot in self.slots() {
-            let mut state = slot.lock();
-            if let State::Waiting { waker, .. } = &mut *state {
-                let waker = waker.take();
-                *state = State::Failed;
-                drop(state);
-                wake(waker);
-            }
+            slot.fail(true);
         }
     }
 
@@ -307,6 +316,16 @@ impl Slot {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing under this lock panics; were it otherwise, the state would still be one of the states.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fail(&self, sent: bool) {
+        let mut state = self.lock();
+        if let State::Waiting { waker, .. } = &mut *state {
+            let waker = waker.take();
+            *state = State::Failed { sent };
+            drop(state);
+            wake(waker);
+        }
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Transport {
     pub(crate) write: Box<dyn TransportWrite>,
     /// The local address, where there is one.
     pub(crate) local_address: Option<SocketAddr>,
+    /// Whether nobody on the way can read along.
+    pub(crate) encrypted: bool,
 }
 
 /// The side of a transport that is written to, by any thread, in or outside of a runtime, one at a time.
@@ -45,8 +47,15 @@ pub(crate) trait TransportWrite: Send + Sync {
     /// [`io::ErrorKind::WouldBlock`] when none can be written now; [`TransportWrite::poll_write_ready`] tells when.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Whether it is worthwhile to try again; wakes the task when it becomes so. Called by the I/O task only. Bytes
-    /// accepted but held back by the transport (TLS records) go out here.
+    /// Sends what [`TransportWrite::try_write`] took and holds back, such as TLS records.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when not everything can be sent now.
+    fn try_flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Whether it is worthwhile to try again; wakes the task when it becomes so. Called by the I/O task only.
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// Ends the stream in both directions. Errors are of no interest any more.

@@ -36,7 +36,7 @@ impl Writer {
         &*self.transport
     }
 
-    /// Whether everything that was loaded has been written.
+    /// Whether everything that was loaded has been written and flushed.
     pub(super) fn is_drained(&self) -> bool {
         self.envelopes.is_empty() && self.out.is_empty()
     }
@@ -74,6 +74,7 @@ impl Writer {
                 Err(error) => return Err(error),
             }
         }
+        self.transport.try_flush()?;
         self.out.clear();
         self.written = 0;
         Ok(())

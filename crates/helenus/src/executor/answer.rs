@@ -9,7 +9,7 @@ use helenus_protocol::{
 
 use super::job::Job;
 use super::request::Statement;
-use crate::connection::AttemptFailure;
+use crate::connection::{AttemptFailure, SubmitError};
 use crate::error::AttemptError;
 use crate::result::{Extras, QueryResult, RawRows};
 use crate::statement::ResultMetadata;
@@ -37,7 +37,10 @@ pub(super) fn understand(job: &mut Job, outcome: Result<Envelope, AttemptFailure
         Err(AttemptFailure::ConnectionLost(error)) => {
             return Answer::Failed(AttemptError::ConnectionLost(error));
         }
-        Err(_) => return Answer::Failed(AttemptError::TimedOut),
+        Err(AttemptFailure::NotSent(error)) => {
+            return Answer::Failed(AttemptError::NotSent(SubmitError::Closed(error)));
+        }
+        Err(AttemptFailure::TimedOut) => return Answer::Failed(AttemptError::TimedOut),
     };
     let decoded = match ResponseEnvelope::decode(&envelope.header, envelope.body) {
         Ok(decoded) => decoded,

@@ -236,8 +236,8 @@ async fn prepare_on_node(job: &Job, statement: &PreparedStatement) -> Result<Pre
     };
     let envelope = pending.await.map_err(|failure| match failure {
         // The request itself was not run: another node may.
-        AttemptFailure::ConnectionLost(_) => AttemptError::NoConnection,
-        _ => AttemptError::TimedOut,
+        AttemptFailure::ConnectionLost(_) | AttemptFailure::NotSent(_) => AttemptError::NoConnection,
+        AttemptFailure::TimedOut => AttemptError::TimedOut,
     })?;
     let decoded = ResponseEnvelope::decode(&envelope.header, envelope.body);
     match decoded.map_err(AttemptError::Protocol)?.response {

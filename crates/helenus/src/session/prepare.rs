@@ -144,7 +144,8 @@ async fn prepare_on(
     };
     let envelope = pending.await.map_err(|failure| match failure {
         AttemptFailure::ConnectionLost(error) => AttemptError::ConnectionLost(error),
-        _ => AttemptError::TimedOut,
+        AttemptFailure::NotSent(error) => AttemptError::NotSent(SubmitError::Closed(error)),
+        AttemptFailure::TimedOut => AttemptError::TimedOut,
     })?;
     let decoded = ResponseEnvelope::decode(&envelope.header, envelope.body);
     match decoded.map_err(AttemptError::Protocol)?.response {

@@ -106,7 +106,7 @@ fn loss_of_the_connection_ends_every_wait() {
                 slab.fail_all();
             }
         });
-        assert_eq!(wait(&slab, second), Outcome::Failed);
+        assert_eq!(wait(&slab, second), Outcome::Failed { sent: true });
         assert_eq!(wait(&slab, first), Outcome::Answer(answer(first)));
         closer.join().unwrap();
     });

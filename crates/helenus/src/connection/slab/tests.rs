@@ -200,10 +200,19 @@ fn loss_of_the_connection_reaches_everybody_who_waits_once() {
     let waiting = begin(&slab, &mut free, None);
     assert_eq!(poll(&slab, waiting, &count), Poll::Pending);
     complete(&slab, answered, b"a");
+    let unsent = begin(&slab, &mut free, None);
+    slab.fail_unsent(unsent);
     slab.fail_all();
     slab.fail_all();
+    assert_eq!(
+        poll(&slab, unsent, &count),
+        Poll::Ready(Outcome::Failed { sent: false })
+    );
     assert_eq!(count.get(), 1);
-    assert_eq!(poll(&slab, waiting, &count), Poll::Ready(Outcome::Failed));
+    assert_eq!(
+        poll(&slab, waiting, &count),
+        Poll::Ready(Outcome::Failed { sent: true })
+    );
     let outcome = Poll::Ready(Outcome::Answer(answer(answered, b"a")));
     assert_eq!(poll(&slab, answered, &count), outcome);
 }

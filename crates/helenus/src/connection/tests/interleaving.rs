@@ -168,6 +168,13 @@ impl Run {
             match waiter.pending.now_or_never().expect("nobody waits any more") {
                 Ok(answer) => assert_eq!(text(Ok(answer)), waiter.text),
                 Err(AttemptFailure::TimedOut) => {}
+                Err(AttemptFailure::NotSent(_)) => {
+                    assert!(lose);
+                    assert!(
+                        !self.owed.values().any(|request| request.text == waiter.text),
+                        "it arrived"
+                    );
+                }
                 Err(AttemptFailure::ConnectionLost(error)) => {
                     assert!(lose);
                     assert!(matches!(

@@ -17,7 +17,6 @@ struct Statement {
     connection: Connection,
     id: bytes::Bytes,
     result_metadata_id: Option<bytes::Bytes>,
-    workload: Workload,
     /// The value after the key, with its length.
     value: std::sync::Arc<[u8]>,
 }
@@ -37,7 +36,6 @@ impl Statement {
             connection: connection.clone(),
             id: prepared.id,
             result_metadata_id: prepared.result_metadata_id,
-            workload,
             value: match workload {
                 Workload::W1 => length_and_value(100),
                 Workload::W7w => length_and_value(1024 * 1024),

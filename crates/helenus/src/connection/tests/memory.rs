@@ -25,6 +25,7 @@ pub(super) fn connect(config: ConnectionConfig) -> (Connection, Server) {
         read: Box::new(ReadEnd(Arc::clone(&pipe))),
         write: Box::new(WriteEnd(Arc::clone(&pipe))),
         local_address: None,
+        encrypted: false,
     };
     let established = Established {
         version: VERSION,

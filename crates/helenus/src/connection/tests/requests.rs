@@ -390,6 +390,25 @@ async fn lost_connection_fails_everybody_with_its_cause() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn requests_that_never_left_are_told_from_those_that_may_have() {
+    let (connection, server) = connect(quiet());
+    settle().await;
+    // It takes the first request and a part of the second.
+    server.set_room(30);
+    let first = ask(&connection, "first");
+    let (second, third) = (ask(&connection, "second"), ask(&connection, "third"));
+    settle().await;
+    let (fourth, fifth) = (ask(&connection, "fourth"), ask(&connection, "fifth"));
+    settle().await;
+    drop(fifth);
+    connection.close(CloseReason::NodeRemoved);
+    for pending in [first, second, third] {
+        assert!(matches!(pending.await, Err(AttemptFailure::ConnectionLost(_))));
+    }
+    assert!(matches!(fourth.await, Err(AttemptFailure::NotSent(_))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn failed_write_closes_the_connection() {
     let (connection, server) = connect(quiet());
     settle().await;

@@ -90,6 +90,7 @@ impl TcpConnector {
             read: Box::new(read),
             write: Box::new(TcpWrite(write)),
             local_address,
+            encrypted: false,
         })
     }
 }
@@ -146,6 +147,8 @@ mod unix {
             read: Box::new(read),
             write: Box::new(UnixWrite(write)),
             local_address: None,
+            // It does not leave the machine.
+            encrypted: true,
         })
     }
 
