@@ -5,6 +5,7 @@ mod interleaving;
 mod measure;
 mod memory;
 mod opening;
+mod real;
 mod requests;
 
 use helenus_protocol::{Envelope, Request, RequestOptions, ResponseEnvelope, encode_request};
