@@ -33,6 +33,9 @@ mod types;
 mod value;
 mod version;
 
+#[doc(hidden)]
+pub mod macro_support;
+
 pub use compression::Compression;
 pub use consistency::ConsistencyLevel;
 pub use envelope::{

@@ -409,7 +409,7 @@ impl<'f> DeserializeValue<'f> for CqlUserDefined {
 }
 
 /// The user-defined type with its fields, for a value to be bound.
-pub(super) fn fields_of<T: ?Sized>(ty: &CqlType) -> Result<&UserDefinedType, SerializeError> {
+pub(crate) fn fields_of<T: ?Sized>(ty: &CqlType) -> Result<&UserDefinedType, SerializeError> {
     match ty.unfrozen() {
         CqlType::UserDefined(udt) if udt.fields.is_empty() => {
             Err(SerializeError::new(ty, SerializeErrorKind::UnknownFields))

@@ -27,6 +27,7 @@ mod tuple;
 mod writer;
 
 pub use date_range::{DatePrecision, DateRange, DateRangeBound};
+pub(crate) use dynamic::fields_of;
 pub use dynamic::{CqlRow, CqlUserDefined, CqlValue, decode_value, encode_value};
 pub use error::{
     ColumnPosition, DeserializeError, DeserializeErrorKind, SerializeError, SerializeErrorKind, TypeMismatch,

@@ -7,10 +7,10 @@ use std::iter::FusedIterator;
 
 use bytes::Bytes;
 
-use super::error::{DeserializeError, DeserializeErrorKind, TypeMismatch};
+use super::error::{DeserializeError, DeserializeErrorKind, TypeMismatch, TypeMismatchKind};
 use super::reader::ValueBytes;
 use super::traits::DeserializeValue;
-use crate::ColumnSpec;
+use crate::{ColumnSpec, Rows};
 
 /// A Rust type that a row can be read as. `'f` is the lifetime of the page, from which values may borrow.
 ///
@@ -83,6 +83,32 @@ impl<'f> CellReader<'f> {
 #[cold]
 fn truncated(needed: usize, available: usize) -> DeserializeError {
     DeserializeError::of_row(DeserializeErrorKind::Truncated { needed, available })
+}
+
+impl Rows {
+    /// The rows as values of the Rust type `T`. `columns` are those of the metadata, or those that the client knows when it
+    /// asked for none.
+    ///
+    /// # Errors
+    /// When the columns do not fit the Rust type, or are not as many as the rows have.
+    pub fn typed<'f, T: DeserializeRow<'f>>(
+        &'f self,
+        columns: &'f [ColumnSpec],
+    ) -> Result<TypedRows<'f, T>, TypeMismatch> {
+        if columns.len() != self.metadata.column_count {
+            let (expected, found) = (columns.len(), self.metadata.column_count);
+            return Err(TypeMismatch::of_row(TypeMismatchKind::ColumnCount {
+                expected,
+                found,
+            }));
+        }
+        TypedRows::new(columns, &self.content, self.row_count)
+    }
+
+    /// All values of all rows as bytes: `column_count` for each row.
+    pub fn cells(&self) -> CellReader<'_> {
+        CellReader::new(&self.content)
+    }
 }
 
 /// Reads one row, column by column.
