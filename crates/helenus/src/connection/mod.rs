@@ -20,6 +20,7 @@ mod heartbeat;
 mod io_task;
 mod negotiation;
 mod open;
+mod outbox;
 mod pending;
 mod shared;
 mod slab;

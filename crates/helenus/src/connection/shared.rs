@@ -13,14 +13,15 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use atomic_waker::AtomicWaker;
-use helenus_protocol::{Compression, EncodeError, EnvelopeHeader, HEADER_LENGTH, ProtocolVersion, StreamId};
+use helenus_protocol::{Compression, EncodeError, ProtocolVersion, StreamId};
 use tokio::sync::Notify;
 
 use super::config::MAX_IN_FLIGHT;
 use super::error::{CloseCause, CloseReason, ConnectionError, SubmitError};
 use super::handshake::Established;
+use super::outbox::{Outbox, State, Undo, streams};
 use super::pending::PendingResponse;
-use super::slab::{FreeIds, Slab};
+use super::slab::Slab;
 use super::writer::Writer;
 use super::{ConnectionConfig, Endpoint};
 
@@ -62,34 +63,6 @@ pub(super) struct Shared {
 #[repr(align(128))]
 pub(super) struct CacheLine<T>(pub(super) T);
 
-struct Outbox {
-    state: State,
-    buffer: Vec<u8>,
-    /// `None` while somebody writes, and when the connection is closed.
-    writer: Option<Box<Writer>>,
-    /// Bytes that left `buffer` and were not yet written, as of the last time that somebody looked.
-    unwritten: usize,
-    /// The writer has something to write, or the transport holds something back.
-    undrained: bool,
-    /// The I/O task has been woken to flush and did not do it yet.
-    scheduled: bool,
-    /// The transport took no more: only the I/O task writes, when the transport is ready again.
-    blocked: bool,
-    /// A request was refused for want of room, and somebody may wait for it.
-    refused: bool,
-    free: FreeIds,
-    submitted: u64,
-    /// The I/O task sweeps the deadlines at this time, or earlier.
-    sweep_at: Option<Instant>,
-}
-
-#[derive(Clone, Copy)]
-enum State {
-    Open,
-    Draining(CloseReason),
-    Closed,
-}
-
 /// Who submits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Submitter {
@@ -118,19 +91,7 @@ impl Shared {
         let segments = established.version.features().segments;
         Self {
             slab: Slab::new(),
-            outbox: CacheLine(Mutex::new(Outbox {
-                state: State::Open,
-                buffer: Vec::new(),
-                writer: Some(Box::new(writer)),
-                unwritten: 0,
-                undrained: false,
-                scheduled: false,
-                blocked: false,
-                refused: false,
-                free: FreeIds::new(),
-                submitted: 0,
-                sweep_at: None,
-            })),
+            outbox: CacheLine(Mutex::new(Outbox::new(writer))),
             io_task: CacheLine(AtomicWaker::new()),
             submitted: AtomicU64::new(0),
             answered: CacheLine(AtomicU64::new(0)),
@@ -486,68 +447,5 @@ impl Shared {
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
         // An encoder that panics leaves the outbox as it was: see `Undo`.
         self.outbox.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Outbox {
-    /// Takes the writer out, with everything in it that waits to be written.
-    fn take_loaded_writer(&mut self) -> Option<Box<Writer>> {
-        let mut writer = self.writer.take()?;
-        if writer.is_drained() {
-            writer.load(&mut self.buffer);
-        }
-        self.unwritten = writer.unwritten();
-        self.undrained = !writer.is_drained();
-        Some(writer)
-    }
-
-    fn put_back(&mut self, writer: Box<Writer>) {
-        if let State::Closed = self.state {
-            // Closed in the meantime, by somebody who had no writer to shut down.
-            writer.transport().shutdown();
-            return;
-        }
-        self.unwritten = writer.unwritten();
-        self.undrained = !writer.is_drained();
-        self.writer = Some(writer);
-    }
-}
-
-/// The stream ids of whole envelopes, one behind the other.
-fn streams(mut envelopes: &[u8]) -> impl Iterator<Item = StreamId> {
-    std::iter::from_fn(move || {
-        let header = EnvelopeHeader::decode(envelopes).ok()?;
-        envelopes = envelopes.get(HEADER_LENGTH + header.length..)?;
-        StreamId::new(header.stream)
-    })
-}
-
-/// Takes back what a failed, or panicking, encoder left behind.
-struct Undo<'a> {
-    outbox: Option<&'a mut Outbox>,
-    slab: &'a Slab,
-    start: usize,
-    stream: StreamId,
-}
-
-impl Undo<'_> {
-    fn encode<E>(mut self, context: EncodeContext, encode: E) -> Result<(), EncodeError>
-    where
-        E: FnOnce(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
-    {
-        if let Some(outbox) = &mut self.outbox {
-            encode(context, &mut outbox.buffer)?;
-            self.outbox = None;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Undo<'_> {
-    fn drop(&mut self) {
-        if let Some(outbox) = &mut self.outbox {
-            outbox.buffer.truncate(self.start);
-            self.slab.untake_id(&mut outbox.free, self.stream);
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Connections against fake nodes and against a transport in memory.
 
+mod endings;
 mod faults;
 mod interleaving;
 mod measure;
