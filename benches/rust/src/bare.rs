@@ -15,7 +15,7 @@ use helenus_protocol::{
     ResultBody, SegmentEncoder, Startup, StreamId, Values, encode_request,
 };
 
-use crate::measure::{Mark, Measurement, SAMPLE_EVERY, Tally};
+use crate::measure::{Clock, Measurement, SAMPLE_EVERY};
 use crate::workload::{LARGE, TEXT, Workload};
 use crate::{Failure, Plan};
 
@@ -25,7 +25,7 @@ const READ: usize = 256 * 1024;
 pub(crate) fn run(plan: &Plan) -> Result<Measurement, Failure> {
     let mut client = Client::connect(plan)?;
     let prepared = client.prepare(&plan.statement)?;
-    let mut clock = Clock::new(plan);
+    let mut clock = Clock::new(plan.warm_up(), plan.duration());
     match plan.workload {
         Workload::W3 | Workload::W3n | Workload::W4 => client.read_pages(plan, &prepared, &mut clock)?,
         workload => {
@@ -33,52 +33,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Measurement, Failure> {
             client.pipeline(plan, &block, &mut clock)?;
         }
     }
-    clock.finish()
-}
-
-/// Phases of the run, and what is counted in the second.
-struct Clock<'a> {
-    plan: &'a Plan,
-    begun: Mark,
-    started: Instant,
-    is_measuring: bool,
-    tally: Tally,
-}
-
-impl<'a> Clock<'a> {
-    fn new(plan: &'a Plan) -> Self {
-        Self {
-            plan,
-            begun: Mark::now(),
-            started: Instant::now(),
-            is_measuring: false,
-            tally: Tally::default(),
-        }
-    }
-
-    /// Counts operations; says whether to go on.
-    fn tick(&mut self, operations: u64) -> bool {
-        if self.is_measuring {
-            self.tally.operations += operations;
-            return self.started.elapsed() < self.plan.duration();
-        }
-        if self.started.elapsed() >= self.plan.warm_up() {
-            self.is_measuring = true;
-            self.started = Instant::now();
-            self.begun = Mark::now();
-        }
-        true
-    }
-
-    fn latency(&mut self, since: Instant) {
-        if self.is_measuring {
-            self.tally.latencies.push(since.elapsed());
-        }
-    }
-
-    fn finish(self) -> Result<Measurement, Failure> {
-        Ok(Measurement::new(self.begun, Mark::now(), [self.tally]))
-    }
+    Ok(clock.finish())
 }
 
 struct Client {
@@ -200,7 +155,7 @@ impl Client {
         };
         let mut block = Vec::new();
         for stream in 0..plan.concurrency {
-            self.encode(&Request::Execute(execute.clone()), stream, &mut block)?;
+            self.encode(&Request::Execute(execute), stream, &mut block)?;
         }
         let length = block.len() / plan.concurrency.max(1);
         Ok((block, length))
@@ -211,7 +166,7 @@ impl Client {
         &mut self,
         plan: &Plan,
         (block, length): &(Vec<u8>, usize),
-        clock: &mut Clock<'_>,
+        clock: &mut Clock,
     ) -> Result<(), Failure> {
         let (mut sent, mut answered) = (plan.concurrency as u64, 0);
         let mut samples = std::collections::VecDeque::new();
@@ -249,7 +204,7 @@ impl Client {
     }
 
     /// Reads all pages, again and again, and walks their cells.
-    fn read_pages(&mut self, plan: &Plan, prepared: &Prepared, clock: &mut Clock<'_>) -> Result<(), Failure> {
+    fn read_pages(&mut self, plan: &Plan, prepared: &Prepared, clock: &mut Clock) -> Result<(), Failure> {
         let mut values = Vec::new();
         cell(&0_i32.to_be_bytes(), &mut values);
         let mut paging_state: Option<Bytes> = None;

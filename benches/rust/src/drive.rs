@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
-use crate::measure::{Mark, Measurement, SAMPLE_EVERY, Tally};
+use crate::measure::{Clock, Mark, Measurement, SAMPLE_EVERY, Tally};
 use crate::{Failure, Plan};
 
 const WARM_UP: u8 = 0;
@@ -19,8 +19,12 @@ pub(crate) trait Operation: Clone + Send + Sync + 'static {
 
 /// Runs `operation` as the plan says.
 pub(crate) async fn drive(operation: impl Operation, plan: &Plan) -> Result<Measurement, Failure> {
+    if plan.concurrency <= 1 {
+        let clock = Clock::new(plan.warm_up(), plan.duration());
+        return tokio::spawn(one_at_a_time(operation, clock)).await?;
+    }
     let phase = Arc::new(AtomicU8::new(WARM_UP));
-    let workers: Vec<_> = (0..plan.concurrency.max(1))
+    let workers: Vec<_> = (0..plan.concurrency)
         .map(|worker| tokio::spawn(work(operation.clone(), worker as u64, phase.clone())))
         .collect();
     tokio::time::sleep(plan.warm_up()).await;
@@ -36,13 +40,28 @@ pub(crate) async fn drive(operation: impl Operation, plan: &Plan) -> Result<Meas
     Ok(Measurement::new(start, end, tallies))
 }
 
+async fn one_at_a_time(operation: impl Operation, mut clock: Clock) -> Result<Measurement, Failure> {
+    let mut number = 0;
+    loop {
+        number += 1;
+        let since = Instant::now();
+        let count = operation.run(number).await?;
+        if count > 1 || number.is_multiple_of(SAMPLE_EVERY) {
+            clock.latency(since);
+        }
+        if !clock.tick(count) {
+            return Ok(clock.finish());
+        }
+    }
+}
+
 async fn work(operation: impl Operation, worker: u64, phase: Arc<AtomicU8>) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
     // Workers begin at different keys and at different places of the sample.
     let mut number = worker * 7;
     loop {
         number += 1;
-        let started = (number % SAMPLE_EVERY == 0).then(Instant::now);
+        let started = number.is_multiple_of(SAMPLE_EVERY).then(Instant::now);
         let count = operation.run(number).await?;
         match phase.load(Ordering::Relaxed) {
             WARM_UP => {}

@@ -39,6 +39,46 @@ pub(crate) struct Tally {
     pub(crate) latencies: Vec<Duration>,
 }
 
+/// Phases of a run on one thread, and what is counted in the second. Both end between operations, so that one that takes
+/// longer than the run is measured all the same.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    warm_up: Duration,
+    duration: Duration,
+    begun: Mark,
+    is_measuring: bool,
+    tally: Tally,
+}
+
+impl Clock {
+    pub(crate) fn new(warm_up: Duration, duration: Duration) -> Self {
+        Self { warm_up, duration, begun: Mark::now(), is_measuring: false, tally: Tally::default() }
+    }
+
+    /// Counts operations; says whether to go on.
+    pub(crate) fn tick(&mut self, operations: u64) -> bool {
+        if self.is_measuring {
+            self.tally.operations += operations;
+            return self.begun.wall.elapsed() < self.duration;
+        }
+        if self.begun.wall.elapsed() >= self.warm_up {
+            self.is_measuring = true;
+            self.begun = Mark::now();
+        }
+        true
+    }
+
+    pub(crate) fn latency(&mut self, since: Instant) {
+        if self.is_measuring {
+            self.tally.latencies.push(since.elapsed());
+        }
+    }
+
+    pub(crate) fn finish(self) -> Measurement {
+        Measurement::new(self.begun, Mark::now(), [self.tally])
+    }
+}
+
 /// The outcome of a run.
 #[derive(Debug)]
 pub(crate) struct Measurement {
