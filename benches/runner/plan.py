@@ -78,6 +78,7 @@ def groups(programs: Programs, statements: dict[str, str], protocol: int, *, lz4
         # It speaks v4 only.
         if protocol == 4:
             clients.append(client("scylla", "scylla 1.9.0", is_peer=True))
+        clients.append(client("helenus", "helenus"))
         return tuple(clients)
 
     def python(workload: str, mode: str, concurrency: int = 1, rows: str = "named_tuple") -> tuple[Client, ...]:

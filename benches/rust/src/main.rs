@@ -5,6 +5,7 @@
 
 mod bare;
 mod drive;
+mod helenus_client;
 mod measure;
 mod scylla_client;
 mod workload;
@@ -27,6 +28,8 @@ enum ClientKind {
     Bare,
     /// The crate `scylla`.
     Scylla,
+    /// This driver.
+    Helenus,
 }
 
 /// Measures one client against a server that has the benchmark's tables.
@@ -103,6 +106,7 @@ fn run(plan: &Plan) -> Result<Measurement, Failure> {
     };
     runtime.block_on(async {
         match plan.client {
+            ClientKind::Helenus => helenus_client::run(plan).await,
             ClientKind::Scylla => scylla_client::run(plan).await,
             ClientKind::Bare => Err("a bare socket needs no runtime".into()),
         }

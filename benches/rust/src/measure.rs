@@ -52,7 +52,13 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new(warm_up: Duration, duration: Duration) -> Self {
-        Self { warm_up, duration, begun: Mark::now(), is_measuring: false, tally: Tally::default() }
+        Self {
+            warm_up,
+            duration,
+            begun: Mark::now(),
+            is_measuring: false,
+            tally: Tally::default(),
+        }
     }
 
     /// Counts operations; says whether to go on.

@@ -5,13 +5,14 @@ use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use bigdecimal::BigDecimal;
 use futures_util::TryStreamExt;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::client::{Compression, PoolSize};
 use scylla::deserialize::row::DeserializeRow;
 use scylla::statement::prepared::PreparedStatement;
-use scylla::value::{CqlDecimal, CqlTimestamp};
+use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
 use crate::drive::{Operation, drive};
@@ -29,7 +30,7 @@ type Ten = (
     Uuid,
     Vec<u8>,
     Vec<i32>,
-    CqlDecimal,
+    BigDecimal,
 );
 type Five = (i32, i64, f64, bool, CqlTimestamp);
 
