@@ -51,6 +51,8 @@ class PreparedStatement:
     """The level of the Paxos round of a conditional statement."""
 
     _routing_key_index_set: frozenset[int] | None = None
+    _native: Any = None
+    """What the native code knows of the statement; nothing unless a session has prepared it."""
 
     def __init__(
         self,
@@ -196,6 +198,13 @@ class BoundStatement(Statement):
         if isinstance(values, Mapping):
             values = _in_order(values, markers, version)
         self._check_number(values, markers, version)
+        native = prepared._native
+        if native is not None and prepared.column_encryption_policy is None:
+            bound = native.bind(values)
+            if bound is not None:
+                self.raw_values = values
+                self.values = bound
+                return self
 
         self.raw_values = values
         self.values = [self._serialize(index, values[index], version) for index in range(len(values))]

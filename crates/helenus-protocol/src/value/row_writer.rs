@@ -136,6 +136,17 @@ impl SerializedRow {
         named: false,
     };
 
+    /// Values that are encoded already: `count` `[value]`s, positional, one after the other in `bytes`. For bindings of other
+    /// languages, which encode from objects of their own; a server refuses a request whose values are not what is said.
+    pub fn from_encoded(bytes: Vec<u8>, count: u16, has_unset: bool) -> Self {
+        Self {
+            bytes,
+            count,
+            has_unset,
+            named: false,
+        }
+    }
+
     /// Values for the bind markers of a prepared statement.
     ///
     /// # Errors

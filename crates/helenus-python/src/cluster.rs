@@ -1,0 +1,301 @@
+//! `ClusterCore`: the core's cluster behind a Python `Cluster`, its completion queue and its nodes.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use helenus::{Cluster, ContactPoint, Endpoint, ProtocolVersion};
+use helenus_protocol::Compression;
+use pyo3::conversion::FromPyObjectOwned;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+use crate::policy::{AuthAdapter, ReconnectionAdapter};
+use crate::profile;
+use crate::session::PreparedById;
+use crate::wait::{CompletionDrain, CompletionQueue, block_on};
+use crate::{convert, errors, failures, runtime};
+
+/// How long the interpreter waits for requests in flight when a cluster is shut down.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What all sessions of a cluster share in native code.
+pub(crate) struct ClusterContext {
+    pub(crate) cluster: Cluster,
+    pub(crate) queue: Arc<CompletionQueue>,
+    pub(crate) runtime: tokio::runtime::Handle,
+    /// Counts the changes of registered user-defined types: plans made before are not used any more.
+    pub(crate) user_types_version: AtomicU64,
+    pub(crate) prepared: PreparedById,
+    generation: u64,
+}
+
+impl ClusterContext {
+    /// Differs when nodes came, went, changed, or changed between up and down.
+    pub(crate) fn nodes_fingerprint(&self) -> u64 {
+        let state = self.cluster.state();
+        let mut hasher = DefaultHasher::new();
+        for node in state.nodes().iter() {
+            Arc::as_ptr(node).hash(&mut hasher);
+            node.is_up().hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    /// The process is a child of the one that connected: its threads and sockets are not there.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.generation != runtime::generation()
+    }
+}
+
+/// The native side of a ``Cluster``. Made when the first session connects.
+#[pyclass(name = "ClusterCore", module = "cassandra._core", frozen)]
+pub(crate) struct ClusterCore {
+    pub(crate) context: Arc<ClusterContext>,
+}
+
+/// A node as the cluster knows it now.
+#[pyclass(name = "Node", module = "cassandra._core", frozen, get_all)]
+pub(crate) struct Node {
+    host_id: Py<PyAny>,
+    address: String,
+    port: Option<u16>,
+    datacenter: Option<String>,
+    rack: Option<String>,
+    release_version: Option<String>,
+    dse_version: Option<String>,
+    is_up: Option<bool>,
+    broadcast_address: Option<String>,
+    listen_address: Option<String>,
+    rpc_address: Option<String>,
+    rpc_port: Option<u16>,
+}
+
+/// Reads the options that `Cluster` hands over, naming the one that is wrong.
+struct Options<'a, 'py>(&'a Bound<'py, PyDict>);
+
+impl<'py> Options<'_, 'py> {
+    fn item(&self, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(self.0.get_item(name)?.filter(|value| !value.is_none()))
+    }
+
+    fn get<T: FromPyObjectOwned<'py>>(&self, name: &str) -> PyResult<Option<T>> {
+        let Some(value) = self.item(name)? else {
+            return Ok(None);
+        };
+        value.extract().map(Some).map_err(|error: T::Error| {
+            let error: PyErr = error.into();
+            PyTypeError::new_err(format!("{name}: {}", error.value(self.0.py())))
+        })
+    }
+
+    /// Seconds as a duration; `None` for `None` and for zero.
+    fn seconds(&self, name: &str) -> PyResult<Option<Duration>> {
+        let Some(seconds) = self.get::<f64>(name)? else {
+            return Ok(None);
+        };
+        if seconds == 0.0 {
+            return Ok(None);
+        }
+        Duration::try_from_secs_f64(seconds)
+            .map(Some)
+            .map_err(|error| PyValueError::new_err(format!("{name}: {seconds}: {error}")))
+    }
+}
+
+/// `None` waits forever in Python; in the core that is a time nobody lives to see the end of.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+#[pymethods]
+impl ClusterCore {
+    #[new]
+    fn new(options: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let options = Options(options);
+        let runtime = runtime::handle()?;
+        let mut builder = Cluster::builder()
+            .runtime(runtime.clone())
+            .close_timeout(CLOSE_TIMEOUT);
+
+        let points: Vec<(String, u16)> = options.get("contact_points")?.unwrap_or_default();
+        for (address, port) in points {
+            builder = builder.contact_point(match address.parse() {
+                Ok(ip) => ContactPoint::from(Endpoint::from(SocketAddr::new(ip, port))),
+                Err(_) => ContactPoint::from(format!("{address}:{port}").as_str()),
+            });
+        }
+        if let Some(version) = options.get::<u8>("protocol_version")? {
+            let known = ProtocolVersion::from_number(version)
+                .ok_or_else(|| PyValueError::new_err(format!("protocol_version: {version} is not known")))?;
+            builder = builder.protocol_version(known);
+        }
+        let names: Vec<String> = options.get("compressions")?.unwrap_or_default();
+        let compressions: Option<Vec<Compression>> =
+            names.iter().map(|name| Compression::from_name(name)).collect();
+        builder = builder.compression(
+            compressions
+                .ok_or_else(|| PyValueError::new_err(format!("compression: {names:?} is not known")))?,
+        );
+        if let Some(provider) = options.item("auth_provider")? {
+            builder = builder.auth_provider(AuthAdapter::provider(&provider)?);
+        }
+        if let Some(policy) = options.item("reconnection_policy")? {
+            builder = builder.reconnection_policy(ReconnectionAdapter::policy(&policy)?);
+        }
+        // Timestamps are made where a request is, on the caller's thread: a session may have a generator of its own.
+        builder = builder.timestamp_generator(None);
+        if let Some(profile) = options.item("default_profile")? {
+            builder = builder.default_profile(profile::resolve(&profile)?.get().core().clone());
+        }
+        builder = builder
+            .connect_timeout(options.seconds("connect_timeout")?.unwrap_or(FOREVER))
+            .control_timeout(options.seconds("control_connection_timeout")?.unwrap_or(FOREVER))
+            .heartbeat_interval(options.seconds("heartbeat_interval")?)
+            .heartbeat_timeout(options.seconds("heartbeat_timeout")?.unwrap_or(FOREVER))
+            .schema_agreement_timeout(
+                options
+                    .seconds("schema_agreement_wait")?
+                    .unwrap_or(Duration::ZERO),
+            );
+        if let Some(count) = options.get("max_requests_per_connection")? {
+            builder = builder.max_requests_per_connection(count);
+        }
+        if let Some(version) = options.get::<String>("cql_version")? {
+            builder = builder.startup_option("CQL_VERSION", version);
+        }
+        if options.get::<bool>("no_compact")?.unwrap_or(false) {
+            builder = builder.no_compact(true);
+        }
+        if let Some(id) = options.get::<String>("client_id")? {
+            builder = builder.startup_option("CLIENT_ID", id);
+        }
+        if let Some(name) = options
+            .get::<String>("application_name")?
+            .filter(|name| !name.is_empty())
+        {
+            builder = builder.application_name(name);
+        }
+        if let Some(version) = options
+            .get::<String>("application_version")?
+            .filter(|text| !text.is_empty())
+        {
+            builder = builder.application_version(version);
+        }
+        let socket_options: Vec<Bound<'_, PyAny>> = options.get("sockopts")?.unwrap_or_default();
+        for option in socket_options {
+            builder = crate::sockopts::apply(builder, &option)?;
+        }
+        let cluster = builder.build().map_err(|error| errors::value_error(&error))?;
+        let context = ClusterContext {
+            cluster,
+            queue: Arc::default(),
+            runtime,
+            user_types_version: AtomicU64::new(0),
+            prepared: PreparedById::default(),
+            generation: runtime::generation(),
+        };
+        Ok(Self {
+            context: Arc::new(context),
+        })
+    }
+
+    /// Open the control connection and read the nodes.
+    ///
+    /// :raises NoHostAvailable: no contact point can be used.
+    fn start(&self, py: Python<'_>) -> PyResult<()> {
+        let cluster = self.context.cluster.clone();
+        let started = block_on(py, async move { cluster.start().await })?;
+        started.map_err(|error| failures::connect_failed(py, &error))
+    }
+
+    /// The drain of the completion queue, to be run on a thread of its own.
+    fn drain(&self) -> CompletionDrain {
+        CompletionDrain::new(self.context.clone())
+    }
+
+    /// The nodes, as last heard of.
+    fn nodes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let state = self.context.cluster.state();
+        let nodes = state
+            .nodes()
+            .iter()
+            .map(|node| Node::new(py, node)?.into_pyobject(py))
+            .collect::<PyResult<Vec<_>>>()?;
+        PyList::new(py, nodes)
+    }
+
+    /// The cluster's name and partitioner.
+    fn description(&self) -> (Option<String>, Option<String>) {
+        let state = self.context.cluster.state();
+        (
+            state.cluster_name().map(str::to_owned),
+            state.partitioner().map(str::to_owned),
+        )
+    }
+
+    /// The protocol version that was agreed on.
+    #[getter]
+    fn protocol_version(&self) -> Option<u8> {
+        self.context
+            .cluster
+            .state()
+            .protocol_version()
+            .map(ProtocolVersion::number)
+    }
+
+    /// Read the nodes anew.
+    ///
+    /// :raises DriverException: no node answers.
+    fn refresh(&self, py: Python<'_>) -> PyResult<()> {
+        let cluster = self.context.cluster.clone();
+        block_on(py, async move { cluster.refresh().await })?
+            .map_err(|error| errors::driver_exception(py, format!("Node list was not refreshed: {error}")))
+    }
+
+    /// Drop what was worked out with the classes that were registered for user-defined types before.
+    fn user_types_changed(&self) {
+        self.context.user_types_version.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Close all connections. Requests in flight are given a moment to finish.
+    fn shutdown(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.context.is_inherited() {
+            let cluster = self.context.cluster.clone();
+            block_on(py, async move { cluster.close().await })?;
+        }
+        self.context.queue.close();
+        Ok(())
+    }
+}
+
+impl Drop for ClusterContext {
+    fn drop(&mut self) {
+        if self.is_inherited() {
+            // Letting go of a parent's sockets would take them out of the poll set that both processes share.
+            std::mem::forget(self.cluster.clone());
+        }
+    }
+}
+
+impl Node {
+    fn new(py: Python<'_>, node: &helenus::Node) -> PyResult<Self> {
+        let address = node.address();
+        let rpc_address = node.rpc_address();
+        Ok(Self {
+            host_id: convert::uuid_to_python(py, &node.host_id())?.unbind(),
+            address: address.map_or_else(|| node.endpoint().to_string(), |address| address.ip().to_string()),
+            port: address.map(|address| address.port()),
+            datacenter: node.datacenter().map(str::to_owned),
+            rack: node.rack().map(str::to_owned),
+            release_version: node.release_version().map(str::to_owned),
+            dse_version: node.dse_version().map(str::to_owned),
+            is_up: node.is_up(),
+            broadcast_address: node.broadcast_address().map(|address| address.to_string()),
+            listen_address: node.listen_address().map(|address| address.to_string()),
+            rpc_address: rpc_address.map(|address| address.ip().to_string()),
+            rpc_port: rpc_address.map(|address| address.port()),
+        })
+    }
+}

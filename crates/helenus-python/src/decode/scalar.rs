@@ -1,0 +1,335 @@
+//! One value of a type without element types, from its bytes to its Python object.
+//!
+//! The bytes are those of native protocol v4 §6 (v5 §6). The Python types and their limits are those of the published
+//! driver: a timestamp is a naive `datetime` in UTC, reached through a float of seconds as it does.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use pyo3::BoundObject;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes, PyDateTime, PyFloat, PyString};
+
+use crate::declined::Declined;
+use crate::{classes, raw};
+
+type Decoded<'py> = Result<Bound<'py, PyAny>, Declined>;
+
+/// A fixed number of bytes, or the value is declined.
+fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Declined> {
+    bytes.try_into().map_err(|_| Declined::Unusual)
+}
+
+fn integer<'py, T: IntoPyObject<'py>>(py: Python<'py>, value: T) -> Decoded<'py> {
+    Ok(value
+        .into_pyobject(py)
+        .map_err(|_| Declined::Unusual)?
+        .into_any()
+        .into_bound())
+}
+
+pub(super) fn tiny_int<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    integer(py, i8::from_be_bytes(exactly(bytes)?))
+}
+
+pub(super) fn small_int<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    integer(py, i16::from_be_bytes(exactly(bytes)?))
+}
+
+pub(super) fn int<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    integer(py, i32::from_be_bytes(exactly(bytes)?))
+}
+
+pub(super) fn big_int<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    integer(py, i64::from_be_bytes(exactly(bytes)?))
+}
+
+/// A two's complement integer of any length.
+pub(super) fn varint<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    match sign_extended(bytes) {
+        Some(small) => match i64::try_from(small) {
+            Ok(smaller) => integer(py, smaller),
+            Err(_) => integer(py, small),
+        },
+        None => Err(Declined::Unusual),
+    }
+}
+
+/// The integer that `bytes` hold in two's complement, if it has one to sixteen bytes.
+fn sign_extended(bytes: &[u8]) -> Option<i128> {
+    let first = *bytes.first()?;
+    if bytes.len() > 16 {
+        return None;
+    }
+    let fill = if first & 0x80 == 0 { 0x00 } else { 0xff };
+    let mut wide = [fill; 16];
+    wide[16 - bytes.len()..].copy_from_slice(bytes);
+    Some(i128::from_be_bytes(wide))
+}
+
+/// `[int]` scale, then the unscaled value as a varint.
+pub(super) fn decimal<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    let (scale, unscaled) = bytes.split_first_chunk::<4>().ok_or(Declined::Unusual)?;
+    let exponent = -i64::from(i32::from_be_bytes(*scale));
+    let unscaled = sign_extended(unscaled).ok_or(Declined::Unusual)?;
+    let mut text = String::with_capacity(24);
+    write!(text, "{unscaled}E{exponent}").map_err(|_| Declined::Unusual)?;
+    Ok(classes::decimal(py)?.call1((PyString::new(py, &text),))?)
+}
+
+pub(super) fn float<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    Ok(PyFloat::new(py, f64::from(f32::from_be_bytes(exactly(bytes)?))).into_any())
+}
+
+pub(super) fn double<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    Ok(PyFloat::new(py, f64::from_be_bytes(exactly(bytes)?)).into_any())
+}
+
+pub(super) fn boolean<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    let [byte] = exactly(bytes)?;
+    Ok(PyBool::new(py, byte != 0).to_owned().into_any())
+}
+
+pub(super) fn blob<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    Ok(PyBytes::new(py, bytes).into_any())
+}
+
+pub(super) fn text<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    Ok(PyString::from_bytes(py, bytes)?.into_any())
+}
+
+pub(super) fn ascii<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    if bytes.is_ascii() {
+        text(py, bytes)
+    } else {
+        Err(Declined::Unusual)
+    }
+}
+
+/// `uuid.UUID` from 16 bytes. Its `__init__` checks and converts for a microsecond; setting its two slots takes a tenth.
+pub(super) fn uuid<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    static SAFETY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let value = u128::from_be_bytes(exactly(bytes)?);
+    let safety = SAFETY.get_or_try_init(py, || -> PyResult<Py<PyAny>> {
+        Ok(py
+            .import("uuid")?
+            .getattr("SafeUUID")?
+            .getattr("unknown")?
+            .unbind())
+    })?;
+    let uuid = raw::bare_instance(classes::uuid(py)?)?;
+    raw::generic_set(&uuid, intern!(py, "int"), &integer(py, value)?)?;
+    raw::generic_set(&uuid, intern!(py, "is_safe"), safety.bind(py))?;
+    // It holds an integer and an enumeration member, and refuses to be given anything else.
+    raw::untrack(&uuid);
+    Ok(uuid)
+}
+
+const DAY: i64 = 86_400;
+/// `datetime.MINYEAR` and `datetime.MAXYEAR` in days from 1970-01-01.
+const FIRST_DAY: i64 = -719_162;
+const LAST_DAY: i64 = 2_932_896;
+
+/// Milliseconds from 1970-01-01 to a naive `datetime` in UTC.
+///
+/// The published driver divides by 1000 in floating point and lets `timedelta` round to microseconds; far from 1970
+/// that is off by some microseconds, and equal objects are the promise, so the same arithmetic is done here.
+pub(super) fn timestamp<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    #[expect(clippy::cast_precision_loss, reason = "the published driver's arithmetic")]
+    let seconds = i64::from_be_bytes(exactly(bytes)?) as f64 / 1000.0;
+    if seconds.abs() > 1e12 {
+        return Err(Declined::Unusual);
+    }
+    let whole = seconds.trunc();
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "bounded above, both far inside i64"
+    )]
+    let microseconds = whole as i64 * 1_000_000 + ((seconds - whole) * 1e6).round_ties_even() as i64;
+    let day = microseconds.div_euclid(DAY * 1_000_000);
+    let time = microseconds.rem_euclid(DAY * 1_000_000);
+    if !(FIRST_DAY..=LAST_DAY).contains(&day) {
+        return Err(Declined::Unusual);
+    }
+    let (year, month, day) = civil_from_days(day);
+    let seconds = time / 1_000_000;
+    let part = |value: i64| u8::try_from(value).map_err(|_| Declined::Unusual);
+    let microsecond = u32::try_from(time % 1_000_000).map_err(|_| Declined::Unusual)?;
+    Ok(PyDateTime::new(
+        py,
+        year,
+        month,
+        day,
+        part(seconds / 3600)?,
+        part(seconds / 60 % 60)?,
+        part(seconds % 60)?,
+        microsecond,
+        None,
+    )?
+    .into_any())
+}
+
+/// Year, month and day of the proleptic Gregorian calendar, for days from 1970-01-01 within years 1 to 9999.
+///
+/// Days are counted from 0000-03-01, so that the leap day ends its year: a 400-year cycle has 146,097 days.
+fn civil_from_days(days: i64) -> (i32, u8, u8) {
+    let shifted = days + 719_468;
+    let cycle = shifted.div_euclid(146_097);
+    let day_of_cycle = shifted.rem_euclid(146_097);
+    let year_of_cycle =
+        (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524 - day_of_cycle / 146_096) / 365;
+    let day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    let year = cycle * 400 + year_of_cycle + i64::from(month <= 2);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "1 to 9999, 1 to 12, 1 to 31"
+    )]
+    (year as i32, month as u8, day as u8)
+}
+
+/// Days, the epoch in the middle of an unsigned 32-bit range (v4 §6.7), to `cassandra.util.Date`.
+pub(super) fn date<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    let days = i64::from(u32::from_be_bytes(exactly(bytes)?)) - (1 << 31);
+    Ok(classes::date(py)?.call1((days,))?)
+}
+
+/// Nanoseconds since midnight to `cassandra.util.Time`.
+pub(super) fn time<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    let nanoseconds = i64::from_be_bytes(exactly(bytes)?);
+    Ok(classes::time(py)?.call1((nanoseconds,))?)
+}
+
+/// Three signed vints, months, days and nanoseconds (v5 §6.8), to `cassandra.util.Duration`.
+pub(super) fn duration<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    let mut rest = bytes;
+    let months = signed_vint(&mut rest)?;
+    let days = signed_vint(&mut rest)?;
+    let nanoseconds = signed_vint(&mut rest)?;
+    if !rest.is_empty() {
+        return Err(Declined::Unusual);
+    }
+    Ok(classes::duration(py)?.call1((months, days, nanoseconds))?)
+}
+
+/// An unsigned vint: the leading one-bits of the first byte count the bytes that follow.
+pub(super) fn unsigned_vint(rest: &mut &[u8]) -> Result<u64, Declined> {
+    let (&first, tail) = rest.split_first().ok_or(Declined::Unusual)?;
+    let extra = first.leading_ones() as usize;
+    let (more, tail) = tail.split_at_checked(extra).ok_or(Declined::Unusual)?;
+    let mut value = if extra >= 7 {
+        0
+    } else {
+        u64::from(first & (0x7f >> extra))
+    };
+    for &byte in more {
+        value = value << 8 | u64::from(byte);
+    }
+    *rest = tail;
+    Ok(value)
+}
+
+/// A signed vint: zigzag over an unsigned one.
+fn signed_vint(rest: &mut &[u8]) -> Result<i64, Declined> {
+    let value = unsigned_vint(rest)?;
+    #[expect(
+        clippy::cast_possible_wrap,
+        reason = "zigzag: the low bit is the sign, the rest fits 63 bits"
+    )]
+    Ok((value >> 1) as i64 ^ -((value & 1) as i64))
+}
+
+/// 4 or 16 bytes to the text of the address, as the C library prints it.
+pub(super) fn inet<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
+    let text = if let Ok(octets) = <[u8; 4]>::try_from(bytes) {
+        Ipv4Addr::from(octets).to_string()
+    } else {
+        let octets: [u8; 16] = exactly(bytes)?;
+        ipv6_text(octets)
+    };
+    Ok(PyString::new(py, &text).into_any())
+}
+
+/// The C library prints the long deprecated "IPv4-compatible" addresses with dots, Rust does not.
+fn ipv6_text(octets: [u8; 16]) -> String {
+    let address = Ipv6Addr::from(octets);
+    let [a, b, c, d, e, f, g, h] = address.segments();
+    let compatible = [a, b, c, d, e, f] == [0; 6] && g != 0;
+    if compatible {
+        format!("::{}", Ipv4Addr::from((u32::from(g) << 16) | u32::from(h)))
+    } else {
+        address.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_become_calendar_dates() {
+        for (days, date) in [
+            (0, (1970, 1, 1)),
+            (-1, (1969, 12, 31)),
+            (FIRST_DAY, (1, 1, 1)),
+            (LAST_DAY, (9999, 12, 31)),
+            (11_016, (2000, 2, 29)),
+            (11_017, (2000, 3, 1)),
+            (18_321, (2020, 2, 29)),
+            (-25_509, (1900, 2, 28)),
+            (-25_508, (1900, 3, 1)),
+        ] {
+            assert_eq!(civil_from_days(days), date, "{days}");
+        }
+    }
+
+    #[test]
+    fn addresses_print_as_the_c_library_prints_them() {
+        let text = |octets: [u8; 16]| ipv6_text(octets);
+        assert_eq!(
+            text([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4]),
+            "::1.2.3.4"
+        );
+        assert_eq!(
+            text([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]),
+            "::0.1.0.0"
+        );
+        assert_eq!(
+            text([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 1, 2, 3, 4]),
+            "::ffff:1.2.3.4"
+        );
+        assert_eq!(text([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]), "::1");
+        assert_eq!(text([0; 16]), "::");
+    }
+
+    #[test]
+    fn vints_are_read_with_their_sign() {
+        let mut bytes: &[u8] = &[
+            0x01, 0x02, 0x80, 0xc8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        ];
+        assert_eq!(signed_vint(&mut bytes).unwrap(), -1);
+        assert_eq!(signed_vint(&mut bytes).unwrap(), 1);
+        assert_eq!(signed_vint(&mut bytes).unwrap(), 100);
+        assert_eq!(signed_vint(&mut bytes).unwrap(), i64::MIN);
+        assert!(signed_vint(&mut bytes).is_err());
+        let mut cut: &[u8] = &[0x80];
+        assert!(signed_vint(&mut cut).is_err());
+    }
+
+    #[test]
+    fn short_integers_extend_their_sign() {
+        assert_eq!(sign_extended(&[0xff]), Some(-1));
+        assert_eq!(sign_extended(&[0x00, 0x80]), Some(128));
+        assert_eq!(sign_extended(&[]), None);
+        assert_eq!(sign_extended(&[1; 17]), None);
+    }
+}

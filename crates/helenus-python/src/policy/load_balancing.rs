@@ -1,0 +1,154 @@
+//! Load balancing policies: built-in classes have twins; a plan of any other is made before the request starts.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use helenus::policy::{Distance, LoadBalancingPolicy, QueryPlan, RoundRobinPolicy, RouteContext};
+use helenus::{ClusterState, Node};
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::classes;
+
+/// Where query plans come from.
+pub(crate) enum PlanSource {
+    /// The core's policy, set on the profile.
+    Core,
+    /// A Python object, asked on the caller's thread.
+    Python(Py<PyAny>),
+}
+
+impl PlanSource {
+    /// The source for `policy`, and the core's policy for its profile.
+    pub(crate) fn of(policy: &Bound<'_, PyAny>) -> PyResult<(Self, Arc<dyn LoadBalancingPolicy>)> {
+        match twin(policy)? {
+            Some(twin) => Ok((Self::Core, twin)),
+            None => Ok((
+                Self::Python(policy.clone().unbind()),
+                Arc::new(AllNodes::default()),
+            )),
+        }
+    }
+
+    /// The nodes for one request, in the order in which the Python policy names their hosts; `None` leaves the plan to the
+    /// core.
+    pub(crate) fn plan(
+        &self,
+        py: Python<'_>,
+        state: &ClusterState,
+        keyspace: Option<&str>,
+        statement: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<Arc<[Arc<Node>]>>> {
+        let Self::Python(policy) = self else {
+            return Ok(None);
+        };
+        let plan = policy
+            .bind(py)
+            .call_method1(intern!(py, "make_query_plan"), (keyspace, statement))?;
+        let mut nodes = Vec::new();
+        for host in plan.try_iter()? {
+            if let Some(node) = node_of(&host?, state)? {
+                nodes.push(node);
+            }
+        }
+        Ok(Some(nodes.into()))
+    }
+}
+
+/// The node that a `Host` stands for, if it is still there.
+pub(crate) fn node_of(host: &Bound<'_, PyAny>, state: &ClusterState) -> PyResult<Option<Arc<Node>>> {
+    let id = host.getattr(intern!(host.py(), "host_id"))?;
+    if id.is_none() {
+        return Ok(None);
+    }
+    let id: u128 = id.getattr(intern!(host.py(), "int"))?.extract()?;
+    Ok(state.node(uuid::Uuid::from_u128(id)).cloned())
+}
+
+/// The core's policy that does what `policy` does, if its class, and that of each policy inside, is exactly a built-in one.
+fn twin(policy: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn LoadBalancingPolicy>>> {
+    let py = policy.py();
+    if policy.is_none() {
+        return Ok(Some(Arc::new(RoundRobinPolicy::new())));
+    }
+    let class = policy.get_type();
+    if class.is(classes::token_aware_policy(py)?) || class.is(classes::default_load_balancing_policy(py)?) {
+        return twin(&policy.getattr(intern!(py, "_child_policy"))?);
+    }
+    if class.is(classes::dc_aware_round_robin_policy(py)?) {
+        let remote: usize = policy
+            .getattr(intern!(py, "used_hosts_per_remote_dc"))?
+            .extract()?;
+        if remote > 0 {
+            return Ok(None);
+        }
+        let local: Option<String> = policy.getattr(intern!(py, "local_dc"))?.extract()?;
+        return Ok(Some(Arc::new(match local.filter(|name| !name.is_empty()) {
+            Some(name) => RoundRobinPolicy::in_datacenter(name),
+            None => RoundRobinPolicy::new(),
+        })));
+    }
+    if class.is(classes::round_robin_policy(py)?) {
+        return Ok(Some(Arc::new(AllNodes::default())));
+    }
+    if class.is(classes::white_list_round_robin_policy(py)?) {
+        let hosts = policy.getattr(intern!(py, "_allowed_hosts_resolved"));
+        let Ok(hosts) = hosts else { return Ok(None) };
+        let mut allowed = HashSet::new();
+        for host in hosts.try_iter()? {
+            match host?.extract::<String>()?.parse() {
+                Ok(address) => allowed.insert(address),
+                Err(_) => return Ok(None),
+            };
+        }
+        return Ok(Some(Arc::new(AllNodes {
+            allowed: Some(allowed),
+            ..AllNodes::default()
+        })));
+    }
+    Ok(None)
+}
+
+/// `RoundRobinPolicy` and `WhiteListRoundRobinPolicy`: nodes in turn, wherever they are.
+#[derive(Debug, Default)]
+struct AllNodes {
+    /// Addresses; `None` allows all.
+    allowed: Option<HashSet<IpAddr>>,
+    turn: AtomicUsize,
+}
+
+impl AllNodes {
+    fn allows(&self, node: &Node) -> bool {
+        match (&self.allowed, node.address()) {
+            (None, _) => true,
+            (Some(allowed), Some(address)) => allowed.contains(&address.ip()),
+            (Some(_), None) => false,
+        }
+    }
+}
+
+impl LoadBalancingPolicy for AllNodes {
+    fn plan(&self, _: &RouteContext<'_>, state: &ClusterState) -> QueryPlan {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        if self.allowed.is_none() {
+            return QueryPlan::rotation(state.nodes().clone(), turn);
+        }
+        let nodes: Vec<_> = state
+            .nodes()
+            .iter()
+            .filter(|node| self.allows(node))
+            .cloned()
+            .collect();
+        QueryPlan::rotation(nodes.into(), turn)
+    }
+
+    fn distance(&self, node: &Node, _: &ClusterState) -> Distance {
+        if self.allows(node) {
+            Distance::Local
+        } else {
+            Distance::Ignored
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Policies of the program: the core's own where the class is exactly a built-in one, else the Python object, called.
+//!
+//! Python code never runs on the I/O thread. Query plans are made on the caller's thread, before the request starts; retry
+//! policies run on the thread that polls the request; authenticators and reconnection schedules on a helper thread.
+
+mod auth;
+mod load_balancing;
+mod reconnection;
+mod retry;
+
+pub(crate) use auth::AuthAdapter;
+pub(crate) use load_balancing::{PlanSource, node_of};
+pub(crate) use reconnection::ReconnectionAdapter;
+pub(crate) use retry::{RetryAdapter, RetrySource};

@@ -1,0 +1,149 @@
+//! Execution profiles, worked out: what a Python `ExecutionProfile` means to the core.
+//!
+//! The result is kept in the profile's `_resolved` attribute, which every assignment to the profile drops.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use helenus::{ConsistencyLevel, ExecutionProfile, RequestOptions, Timeout};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::policy::{PlanSource, RetrySource};
+
+/// A profile in the core's terms.
+#[pyclass(name = "ResolvedProfile", module = "cassandra._core", frozen)]
+pub(crate) struct ResolvedProfile {
+    core: ExecutionProfile,
+    row_factory: Py<PyAny>,
+    /// Policies written in Python, which the core cannot call by itself.
+    pub(crate) plans: PlanSource,
+    pub(crate) retries: RetrySource,
+    /// Options that requests with this profile were run with lately.
+    recent: Mutex<Vec<(Overrides, Arc<RequestOptions>)>>,
+}
+
+/// What a statement and a call say about a request beside its profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Overrides {
+    pub(crate) consistency: Option<ConsistencyLevel>,
+    pub(crate) serial_consistency: Option<ConsistencyLevel>,
+    pub(crate) page_size: i32,
+    pub(crate) timeout: Option<Timeout>,
+    pub(crate) idempotent: Option<bool>,
+    pub(crate) tracing: bool,
+}
+
+impl Overrides {
+    /// These options over `profile`.
+    pub(crate) fn options(self, profile: &ExecutionProfile) -> RequestOptions {
+        let mut options = RequestOptions::new();
+        options.consistency = self.consistency;
+        options.serial_consistency = self.serial_consistency;
+        options.page_size = Some(self.page_size);
+        options.timeout = self.timeout;
+        options.idempotent = self.idempotent;
+        options.tracing = self.tracing;
+        options.profile = Some(profile.clone());
+        options
+    }
+}
+
+/// How many sets of options are kept: a program has few.
+const KEPT_OPTIONS: usize = 8;
+
+impl ResolvedProfile {
+    /// The profile as the core knows it.
+    pub(crate) fn core(&self) -> &ExecutionProfile {
+        &self.core
+    }
+
+    pub(crate) fn row_factory(&self, py: Python<'_>) -> Py<PyAny> {
+        self.row_factory.clone_ref(py)
+    }
+
+    /// Options for a request that says no more than `overrides`; the same object for the same ones.
+    pub(crate) fn options(&self, overrides: Overrides) -> Arc<RequestOptions> {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, options)) = recent.iter().find(|(known, _)| *known == overrides) {
+            return options.clone();
+        }
+        let options = Arc::new(overrides.options(&self.core));
+        if recent.len() >= KEPT_OPTIONS {
+            recent.remove(0);
+        }
+        recent.push((overrides, options.clone()));
+        options
+    }
+}
+
+/// The consistency level of a number, as Python programs give it.
+pub(crate) fn consistency(value: &Bound<'_, PyAny>, option: &str) -> PyResult<ConsistencyLevel> {
+    let code: u16 = value
+        .extract()
+        .map_err(|_| PyTypeError::new_err(format!("{option}: {value} is not a ConsistencyLevel")))?;
+    ConsistencyLevel::from_code(code)
+        .map_err(|_| PyValueError::new_err(format!("{option}: {code} is not a ConsistencyLevel")))
+}
+
+/// As [`consistency`], with `None` for "not said".
+pub(crate) fn optional_consistency(
+    value: &Bound<'_, PyAny>,
+    option: &str,
+) -> PyResult<Option<ConsistencyLevel>> {
+    if value.is_none() {
+        Ok(None)
+    } else {
+        consistency(value, option).map(Some)
+    }
+}
+
+/// Seconds as a limit; `None` waits forever.
+pub(crate) fn timeout(value: &Bound<'_, PyAny>, option: &str) -> PyResult<Timeout> {
+    if value.is_none() {
+        return Ok(Timeout::Never);
+    }
+    let seconds: f64 = value
+        .extract()
+        .map_err(|_| PyTypeError::new_err(format!("{option}: {value} is not a number of seconds")))?;
+    Duration::try_from_secs_f64(seconds.max(0.0))
+        .map(Timeout::After)
+        .map_err(|_| PyValueError::new_err(format!("{option}: {seconds} seconds is not possible")))
+}
+
+/// What `profile` means, worked out now unless that was done since it changed last.
+pub(crate) fn resolve<'py>(profile: &Bound<'py, PyAny>) -> PyResult<Bound<'py, ResolvedProfile>> {
+    let py = profile.py();
+    let attribute = intern!(py, "_resolved");
+    if let Ok(known) = profile.getattr(attribute)?.cast_into_exact::<ResolvedProfile>() {
+        return Ok(known);
+    }
+    let load_balancing = profile.getattr(intern!(py, "load_balancing_policy"))?;
+    let retry = profile.getattr(intern!(py, "retry_policy"))?;
+    let level = profile.getattr(intern!(py, "consistency_level"))?;
+    let serial = profile.getattr(intern!(py, "serial_consistency_level"))?;
+    let limit = profile.getattr(intern!(py, "request_timeout"))?;
+    let (plans, twin) = PlanSource::of(&load_balancing)?;
+    let (retries, retry_twin) = RetrySource::of(&retry)?;
+    let core = ExecutionProfile::builder()
+        .consistency(consistency(&level, "consistency_level")?)
+        .serial_consistency(optional_consistency(&serial, "serial_consistency_level")?)
+        .timeout(timeout(&limit, "request_timeout")?)
+        .load_balancing(twin)
+        .retry_policy(retry_twin)
+        .build();
+    let row_factory = profile.getattr(intern!(py, "row_factory"))?.unbind();
+    let resolved = Bound::new(
+        py,
+        ResolvedProfile {
+            core,
+            row_factory,
+            plans,
+            retries,
+            recent: Mutex::default(),
+        },
+    )?;
+    profile.setattr(attribute, &resolved)?;
+    Ok(resolved)
+}

@@ -1,0 +1,107 @@
+//! The one module that calls Python's C API directly: objects made on the path of every cell and every row.
+//!
+//! Each function stands in for a slower safe call and says what was measured. The safety rule is the same for all:
+//! the caller is attached to the interpreter (shown by `Python<'py>`), every pointer comes from a live `Bound`, and
+//! each fresh object is owned by exactly one `Bound` before any Python code can run.
+#![expect(
+    unsafe_code,
+    reason = "the C API calls that PyO3 has no safe form of; a safety comment stands on each use"
+)]
+
+use pyo3::exceptions::PySystemError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyTuple, PyType};
+
+/// Takes `object` off the cyclic collector's lists, once it is known to be unable to take part in a cycle.
+///
+/// The collector does the same for plain tuples of atoms at its next pass; doing it at birth saves that pass, which
+/// was the largest single cost of reading rows. An object that is not tracked is left alone.
+pub(crate) fn untrack(object: &Bound<'_, PyAny>) {
+    // SAFETY: `object` is alive. The call only unlinks the object from the collector's list, and does nothing for an
+    // object that is tracked by no list; the type must have the GC flag, which `PyObject_IS_GC` checks.
+    unsafe {
+        if ffi::PyObject_IS_GC(object.as_ptr()) != 0 {
+            ffi::PyObject_GC_UnTrack(object.as_ptr().cast());
+        }
+    }
+}
+
+/// Puts `object` back on the collector's lists: it may take part in a cycle from now on.
+pub(crate) fn track(object: &Bound<'_, PyAny>) {
+    // SAFETY: `object` is alive and its type has the GC flag, which `PyObject_IS_GC` checks; one that is tracked already is
+    // left alone, as tracking twice is an error.
+    unsafe {
+        if ffi::PyObject_IS_GC(object.as_ptr()) != 0 && ffi::PyObject_GC_IsTracked(object.as_ptr()) == 0 {
+            ffi::PyObject_GC_Track(object.as_ptr().cast());
+        }
+    }
+}
+
+/// Makes an instance of `class`, a subclass of `tuple` that adds no state (a named tuple), from `items`.
+///
+/// `class(*items)` runs a Python-level `__new__`; `tuple.__new__(class, items)` first needs another tuple. This is
+/// the allocation alone, 4 times cheaper than the first and twice as cheap as the second.
+pub(crate) fn tuple_subclass<'py>(
+    class: &Bound<'py, PyType>,
+    items: impl ExactSizeIterator<Item = Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = class.py();
+    let length = items.len();
+    let raw_class = class.as_type_ptr();
+    let size = ffi::Py_ssize_t::try_from(length)
+        .map_err(|_| PySystemError::new_err("a row has too many columns"))?;
+    if !class.is_subclass_of::<PyTuple>()? {
+        return Err(PySystemError::new_err(
+            "a named tuple class must derive from tuple",
+        ));
+    }
+    // SAFETY: `raw_class` derives from `tuple` (checked above), whose instances hold `size` pointers after the header;
+    // `PyType_GenericAlloc` zeroes them, so the object may be dropped at any moment from here on. It is owned by
+    // `tuple` at once. `PyTuple_SET_ITEM` writes index `i < size` of a tuple nobody else has seen and takes over the
+    // reference given by `into_ptr`.
+    unsafe {
+        let tuple = Bound::from_owned_ptr_or_err(py, ffi::PyType_GenericAlloc(raw_class, size))?;
+        for (index, item) in items.take(length).enumerate() {
+            // `index` is below `size`, which fitted
+            ffi::PyTuple_SET_ITEM(tuple.as_ptr(), index as ffi::Py_ssize_t, item.into_ptr());
+        }
+        Ok(tuple)
+    }
+}
+
+/// Makes an instance of `class` without calling its `__new__` or `__init__`.
+///
+/// For classes that keep their state in slots or in their dictionary; the caller sets all of it.
+pub(crate) fn bare_instance<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: `class` is a live heap type whose instances have a fixed size (no variable part), as the callers only
+    // pass classes written in Python that derive from `object`. The allocation is zeroed, so unset slots read as unset.
+    unsafe { Bound::from_owned_ptr_or_err(class.py(), ffi::PyType_GenericAlloc(class.as_type_ptr(), 0)) }
+}
+
+/// Sets an attribute through the generic mechanism, past a `__setattr__` of the class (`uuid.UUID` refuses all writes).
+pub(crate) fn generic_set<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyAny>,
+    value: &Bound<'py, PyAny>,
+) -> PyResult<()> {
+    // SAFETY: three live objects; the call takes its own references and reports failure by -1 with an exception set.
+    let outcome = unsafe { ffi::PyObject_GenericSetAttr(object.as_ptr(), name.as_ptr(), value.as_ptr()) };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(PyErr::fetch(object.py()))
+    }
+}
+
+/// Deletes an attribute through the generic mechanism.
+pub(crate) fn generic_delete(object: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+    // SAFETY: two live objects; a null value means deletion; failure is reported by -1 with an exception set.
+    let outcome =
+        unsafe { ffi::PyObject_GenericSetAttr(object.as_ptr(), name.as_ptr(), std::ptr::null_mut()) };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(PyErr::fetch(object.py()))
+    }
+}

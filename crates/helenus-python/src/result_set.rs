@@ -1,0 +1,419 @@
+//! `ResultSet`: the rows of a request, page after page.
+//!
+//! It knows its future only by its Python names (`has_more_pages`, `start_fetching_next_page`, `result`, `_col_names`...),
+//! as programs and test suites stand their own futures behind it.
+
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::exceptions::{PyDeprecationWarning, PyRuntimeError, PyTypeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyIterator, PyList, PyMapping, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+
+use crate::classes;
+
+/// Rows of a request: iterate over it, and further pages are fetched as they are needed.
+///
+/// Indexing and comparing read all pages first.
+#[pyclass(
+    name = "ResultSet",
+    module = "cassandra.cluster",
+    subclass,
+    dict,
+    weakref,
+    frozen
+)]
+pub(crate) struct ResultSet {
+    response_future: Py<PyAny>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// The rows of the current page; what a row factory returned may be any iterable.
+    rows: Py<PyAny>,
+    /// Where iteration over the current page stands.
+    iterator: Option<Py<PyIterator>>,
+    /// All pages have been read into `rows` for an index or a comparison.
+    list_mode: bool,
+    column_names: Option<Py<PyAny>>,
+    column_types: Option<Py<PyAny>>,
+}
+
+impl ResultSet {
+    /// Stands `rows` in front of `response_future`.
+    pub(crate) fn over(response_future: Py<PyAny>, rows: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let rows = as_rows(rows)?.unbind();
+        let state = State {
+            rows,
+            iterator: None,
+            list_mode: false,
+            column_names: None,
+            column_types: None,
+        };
+        Ok(Self {
+            response_future,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Runs `change` on the state. Neither Python code nor a destructor may run inside: values are moved out first.
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn rows<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.with(|state| state.rows.clone_ref(py)).into_bound(py)
+    }
+
+    fn set_rows(&self, rows: Bound<'_, PyAny>) {
+        let rows = rows.unbind();
+        let before = self.with(|state| std::mem::replace(&mut state.rows, rows));
+        drop(before);
+    }
+
+    fn set_iterator(&self, iterator: Option<Bound<'_, PyIterator>>) {
+        let iterator = iterator.map(Bound::unbind);
+        let before = self.with(|state| std::mem::replace(&mut state.iterator, iterator));
+        drop(before);
+    }
+
+    fn future_attribute<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, pyo3::types::PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.response_future.bind(py).getattr(name)
+    }
+
+    fn more_pages(&self, py: Python<'_>) -> PyResult<bool> {
+        self.future_attribute(py, intern!(py, "has_more_pages"))?
+            .is_truthy()
+    }
+
+    /// Reads all pages into one list, unless iteration has begun.
+    fn enter_list_mode(&self, py: Python<'_>, operator: &str) -> PyResult<()> {
+        let (list_mode, iterated) = self.with(|state| (state.list_mode, state.iterator.is_some()));
+        if list_mode {
+            return Ok(());
+        }
+        if iterated {
+            return Err(PyRuntimeError::new_err(format!(
+                "Cannot use {operator} when results have been iterated."
+            )));
+        }
+        if self.more_pages(py)? {
+            let message =
+                format!("Using {operator} on paged results causes entire result set to be materialized.");
+            classes::cluster_log(py)?.call_method1(intern!(py, "warning"), (message,))?;
+        }
+        let all = PyList::empty(py);
+        loop {
+            for row in self.rows(py).try_iter()? {
+                all.append(row?)?;
+            }
+            if !self.more_pages(py)? {
+                break;
+            }
+            self.fetch_next_page(py)?;
+        }
+        self.set_rows(all.into_any());
+        self.with(|state| state.list_mode = true);
+        Ok(())
+    }
+}
+
+/// What a row factory returned, as something to iterate over: a mapping and a single object become a list of one.
+fn as_rows<'py>(result: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = result.py();
+    if result.is_exact_instance_of::<PyList>() {
+        return Ok(result.clone());
+    }
+    if result.is_none() {
+        return Ok(PyList::empty(py).into_any());
+    }
+    let single = result.cast::<PyMapping>().is_ok();
+    if !single && result.try_iter().is_ok() {
+        return Ok(result.clone());
+    }
+    if result.is_truthy()? {
+        Ok(PyList::new(py, [result])?.into_any())
+    } else {
+        Ok(PyList::empty(py).into_any())
+    }
+}
+
+#[pymethods]
+impl ResultSet {
+    #[new]
+    #[pyo3(signature = (response_future, initial_response))]
+    fn new(response_future: Py<PyAny>, initial_response: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::over(response_future, initial_response)
+    }
+
+    /// The future that brought these rows and fetches the next page.
+    #[getter]
+    fn response_future(&self, py: Python<'_>) -> Py<PyAny> {
+        self.response_future.clone_ref(py)
+    }
+
+    /// Names of the columns, or ``None`` where the request returned no rows.
+    #[getter]
+    fn column_names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.with(|state| state.column_names.as_ref().map(|names| names.clone_ref(py))) {
+            Some(names) => Ok(names.into_bound(py)),
+            None => self.future_attribute(py, intern!(py, "_col_names")),
+        }
+    }
+
+    #[setter]
+    fn set_column_names(&self, names: Py<PyAny>) {
+        let before = self.with(|state| state.column_names.replace(names));
+        drop(before);
+    }
+
+    /// Classes of :mod:`cassandra.cqltypes`, one for each column.
+    #[getter]
+    fn column_types<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.with(|state| state.column_types.as_ref().map(|types| types.clone_ref(py))) {
+            Some(types) => Ok(types.into_bound(py)),
+            None => self.future_attribute(py, intern!(py, "_col_types")),
+        }
+    }
+
+    #[setter]
+    fn set_column_types(&self, types: Py<PyAny>) {
+        let before = self.with(|state| state.column_types.replace(types));
+        drop(before);
+    }
+
+    /// Whether another page follows the current one.
+    #[getter]
+    fn has_more_pages(&self, py: Python<'_>) -> PyResult<bool> {
+        self.more_pages(py)
+    }
+
+    /// The rows of the current page.
+    #[getter]
+    fn current_rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let rows = self.rows(py);
+        if rows.is_truthy()? {
+            Ok(rows)
+        } else {
+            Ok(PyList::empty(py).into_any())
+        }
+    }
+
+    #[getter(_current_rows)]
+    fn raw_current_rows<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.rows(py)
+    }
+
+    #[setter(_current_rows)]
+    fn set_raw_current_rows(&self, rows: Bound<'_, PyAny>) {
+        self.set_rows(rows);
+    }
+
+    /// Opaque bytes from which another request goes on behind the current page.
+    #[getter]
+    fn paging_state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.future_attribute(py, intern!(py, "_paging_state"))
+    }
+
+    /// The remaining rows of all pages, as a list.
+    fn all<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
+        let all = PyList::empty(slf.py());
+        for row in slf.try_iter()? {
+            all.append(row?)?;
+        }
+        Ok(all)
+    }
+
+    /// The first row of the current page, or ``None``.
+    fn one<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let rows = self.rows(py);
+        if let Ok(list) = rows.cast_exact::<PyList>() {
+            return Ok(list.get_item(0).unwrap_or_else(|_| py.None().into_bound(py)));
+        }
+        if !rows.is_truthy()? {
+            return Ok(py.None().into_bound(py));
+        }
+        match rows.get_item(0) {
+            Ok(row) => Ok(row),
+            Err(_) => match rows.try_iter()?.next() {
+                Some(row) => row,
+                None => Ok(py.None().into_bound(py)),
+            },
+        }
+    }
+
+    /// Fetch the next page and make it the current one; with no page left the current page becomes empty.
+    fn fetch_next_page(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.more_pages(py)? {
+            self.set_rows(PyList::empty(py).into_any());
+            return Ok(());
+        }
+        let future = self.response_future.bind(py);
+        future.call_method0(intern!(py, "start_fetching_next_page"))?;
+        let result = future.call_method0(intern!(py, "result"))?;
+        self.set_rows(result.getattr(intern!(py, "_current_rows"))?);
+        Ok(())
+    }
+
+    fn __iter__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let this = slf.get();
+        let rows = this.rows(slf.py()).try_iter()?;
+        if this.with(|state| state.list_mode) {
+            return Ok(rows.into_any());
+        }
+        this.set_iterator(Some(rows));
+        Ok(slf.into_any())
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        loop {
+            let iterator = self
+                .with(|state| state.iterator.as_ref().map(|iterator| iterator.clone_ref(py)))
+                .ok_or_else(|| PyTypeError::new_err("NoneType object is not an iterator"))?;
+            if let Some(row) = iterator.into_bound(py).next() {
+                return row.map(Some);
+            }
+            if !self.more_pages(py)? {
+                if !self.with(|state| state.list_mode) {
+                    self.set_rows(PyList::empty(py).into_any());
+                }
+                return Ok(None);
+            }
+            // An empty page is not the last one while there is a paging state.
+            self.fetch_next_page(py)?;
+            self.set_iterator(Some(self.rows(py).try_iter()?));
+        }
+    }
+
+    /// The next row: what ``next(result)`` gives.
+    #[pyo3(name = "next")]
+    fn next_row<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.__next__(py)?
+            .ok_or_else(|| pyo3::exceptions::PyStopIteration::new_err(()))
+    }
+
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        self.rows(py).len()
+    }
+
+    fn __bool__(&self, py: Python<'_>) -> PyResult<bool> {
+        self.rows(py).is_truthy()
+    }
+
+    /// Whether the current page holds rows.
+    fn __nonzero__(&self, py: Python<'_>) -> PyResult<bool> {
+        self.__bool__(py)
+    }
+
+    fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = index.py();
+        if index.extract::<i64>().is_ok_and(|index| index == 0) {
+            PyErr::warn(
+                py,
+                &py.get_type::<PyDeprecationWarning>(),
+                c"ResultSet indexing support will be removed in 4.0. Consider using ResultSet.one() to get a single row.",
+                1,
+            )?;
+        }
+        self.enter_list_mode(py, "index operator")?;
+        self.rows(py).get_item(index)
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = other.py();
+        self.enter_list_mode(py, "equality operator")?;
+        self.rows(py).eq(other)
+    }
+
+    fn __ne__(&self, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(!self.__eq__(other)?)
+    }
+
+    #[classattr]
+    fn __hash__() -> Option<Py<PyAny>> {
+        None
+    }
+
+    /// Whether a lightweight transaction was applied.
+    ///
+    /// :raises RuntimeError: the result is not that of one lightweight transaction, or the row factory hides it.
+    #[getter]
+    fn was_applied<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let factory = self.future_attribute(py, intern!(py, "row_factory"))?;
+        if !(factory.is(classes::named_tuple_factory(py)?)
+            || factory.is(classes::dict_factory(py)?)
+            || factory.is(classes::tuple_factory(py)?))
+        {
+            return Err(PyRuntimeError::new_err(format!(
+                "Cannot determine LWT result with row factory {}",
+                factory.repr()?
+            )));
+        }
+        let query = self.future_attribute(py, intern!(py, "query"))?;
+        let rows = self.rows(py);
+        if query.is_instance(classes::batch_statement(py)?)? {
+            let names = self.column_names(py)?;
+            let lightweight = names.is_truthy()?
+                && names
+                    .get_item(0)?
+                    .extract::<String>()
+                    .is_ok_and(|name| name == "[applied]");
+            if !lightweight {
+                return Err(PyRuntimeError::new_err(
+                    "No LWT were present in the BatchStatement",
+                ));
+            }
+        } else {
+            let count = rows.len()?;
+            if count != 1 {
+                return Err(PyRuntimeError::new_err(format!(
+                    "LWT result should have exactly one row. This has {count}."
+                )));
+            }
+        }
+        let row = rows.get_item(0)?;
+        if row.is_instance_of::<PyTuple>() {
+            row.get_item(0)
+        } else {
+            row.get_item("[applied]")
+        }
+    }
+
+    /// The trace of the last request of this result, or ``None`` if it was not traced.
+    #[pyo3(signature = (max_wait_sec=None))]
+    fn get_query_trace<'py>(
+        &self,
+        py: Python<'py>,
+        max_wait_sec: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.response_future
+            .bind(py)
+            .call_method1(intern!(py, "get_query_trace"), (max_wait_sec,))
+    }
+
+    /// The traces of all pages that were fetched.
+    #[pyo3(signature = (max_wait_sec_per=None))]
+    fn get_all_query_traces<'py>(
+        &self,
+        py: Python<'py>,
+        max_wait_sec_per: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.response_future
+            .bind(py)
+            .call_method1(intern!(py, "get_all_query_traces"), (max_wait_sec_per,))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.response_future)?;
+        if let Ok(state) = self.state.try_lock() {
+            visit.call(&state.rows)?;
+            visit.call(&state.iterator)?;
+        }
+        Ok(())
+    }
+}

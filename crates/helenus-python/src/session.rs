@@ -1,0 +1,607 @@
+//! `SessionBase`: the hot half of `Session`, which executes statements.
+//!
+//! `execute` is `execute_async` and a wait. A tracer that patches or overrides `execute_async` is honoured: both are then
+//! reached through it.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use helenus::policy::{MonotonicTimestamps, TimestampGenerator as _};
+use helenus::{Attempt, Node, PreparedStatement, RequestErrorKind, Session, SimpleStatement, Timeout};
+use helenus_protocol::ColumnSpec;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+
+use crate::cluster::{ClusterContext, ClusterCore};
+use crate::decode::DecodePlan;
+use crate::future::ResponseFuture;
+use crate::prepared::PreparedHandle;
+use crate::profile::{self, ResolvedProfile};
+use crate::request::{self, Call, Outcome};
+use crate::wait::{CompletionQueue, block_on};
+use crate::{classes, convert, errors, failures};
+
+/// What everything that belongs to a session needs to know of it.
+pub(crate) struct SessionContext {
+    pub(crate) session: Session,
+    pub(crate) cluster: Arc<ClusterContext>,
+    pub(crate) queue: Arc<CompletionQueue>,
+    pub(crate) protocol_version: u8,
+    /// The `Cluster`, which knows the hosts.
+    owner: Py<PyAny>,
+}
+
+impl SessionContext {
+    /// The classes registered for user-defined types.
+    pub(crate) fn user_types<'py>(&self, py: Python<'py>) -> Bound<'py, PyDict> {
+        self.owner
+            .bind(py)
+            .getattr(intern!(py, "_user_types"))
+            .ok()
+            .and_then(|types| types.cast_into::<PyDict>().ok())
+            .unwrap_or_else(|| PyDict::new(py))
+    }
+
+    /// A new plan for rows with these columns.
+    pub(crate) fn decode_plan(&self, py: Python<'_>, columns: &Arc<[ColumnSpec]>) -> PyResult<DecodePlan> {
+        let version = self.cluster.user_types_version.load(Ordering::Relaxed);
+        let user_types = self.user_types(py);
+        let plan = DecodePlan::new(py, columns.clone(), self.protocol_version, Some(&user_types))?;
+        Ok(plan.with_user_types_version(version))
+    }
+
+    /// The `Host` of a node, or its address where the cluster has forgotten it.
+    pub(crate) fn host<'py>(&self, py: Python<'py>, node: &Node) -> PyResult<Bound<'py, PyAny>> {
+        let id = convert::uuid_to_python(py, &node.host_id())?;
+        let host = self
+            .owner
+            .bind(py)
+            .call_method1(intern!(py, "_host_by_id"), (id,))?;
+        if host.is_none() {
+            Ok(node.to_string().into_pyobject(py)?.into_any())
+        } else {
+            Ok(host)
+        }
+    }
+
+    /// The `Host` that answered, or was tried last.
+    pub(crate) fn coordinator<'py>(&self, py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyAny>> {
+        let node = match outcome {
+            Ok(answer) => Some(answer.coordinator()),
+            Err(error) => error.coordinator(),
+        };
+        match node {
+            Some(node) => self.host(py, node),
+            None => Ok(py.None().into_bound(py)),
+        }
+    }
+
+    /// The `Host`s that were tried, in order.
+    pub(crate) fn attempted<'py>(&self, py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyList>> {
+        let (attempts, last): (&[Attempt], Option<&Arc<Node>>) = match outcome {
+            Ok(answer) => (answer.attempts(), Some(answer.coordinator())),
+            Err(error) => (error.attempts(), None),
+        };
+        let hosts = attempts
+            .iter()
+            .map(|attempt| &attempt.node)
+            .chain(last)
+            .map(|node| self.host(py, node))
+            .collect::<PyResult<Vec<_>>>()?;
+        PyList::new(py, hosts)
+    }
+
+    /// The statement that nodes know under `id`, if a session of this cluster has prepared it.
+    pub(crate) fn prepared(&self, id: &[u8]) -> Option<PreparedStatement> {
+        self.cluster
+            .prepared
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
+    }
+
+    /// Refuses to use what belongs to another process.
+    pub(crate) fn check_process(&self) -> PyResult<()> {
+        if self.cluster.is_inherited() {
+            return Err(PyRuntimeError::new_err(
+                "this session was connected before the process forked; connect a new one in the child",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Statements by id. They are few: one for each text that a program prepares.
+pub(crate) type PreparedById = Mutex<HashMap<Bytes, PreparedStatement>>;
+
+/// The base class of ``Session``.
+#[pyclass(
+    name = "SessionBase",
+    module = "cassandra._core",
+    subclass,
+    dict,
+    weakref,
+    frozen
+)]
+pub(crate) struct SessionBase {
+    context: OnceLock<Arc<SessionContext>>,
+    profiles: OnceLock<Py<PyDict>>,
+    /// Set once an option of requests has been set on the session itself.
+    legacy_profile: Mutex<Option<Py<PyAny>>>,
+    /// ``(fn, args, kwargs)``, called with each future before it is sent.
+    request_init_callbacks: OnceLock<Py<PyList>>,
+    timestamps: MonotonicTimestamps,
+}
+
+/// An argument that may be left out, where `None` means something.
+pub(crate) enum Given<T> {
+    No,
+    Yes(T),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Given<Timeout> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if object.is(classes::not_set(object.py())?) {
+            return Ok(Self::No);
+        }
+        profile::timeout(&object, "timeout").map(Self::Yes)
+    }
+}
+
+impl SessionBase {
+    /// What the session works with.
+    pub(crate) fn context(&self) -> PyResult<&Arc<SessionContext>> {
+        self.context
+            .get()
+            .ok_or_else(|| PyRuntimeError::new_err("the session is not connected"))
+    }
+
+    /// Whether somebody wants to see each future before it is sent.
+    pub(crate) fn has_listeners(&self, py: Python<'_>) -> bool {
+        self.request_init_callbacks
+            .get()
+            .is_some_and(|listeners| !listeners.bind(py).is_empty())
+    }
+
+    /// The profile of a request that names `name`, or no profile.
+    pub(crate) fn profile<'py>(
+        slf: &Bound<'py, Self>,
+        name: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, ResolvedProfile>> {
+        let py = slf.py();
+        let this = slf.get();
+        let default = classes::exec_profile_default(py)?;
+        if let Some(name) = name
+            && !name.is(default)
+        {
+            return profile::resolve(&slf.call_method1(intern!(py, "_profile_for_request"), (name,))?);
+        }
+        let legacy = this
+            .legacy_profile
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(|profile| profile.clone_ref(py));
+        if let Some(profile) = legacy {
+            return profile::resolve(profile.bind(py));
+        }
+        let profiles = this
+            .profiles
+            .get()
+            .ok_or_else(|| PyRuntimeError::new_err("the session is not connected"))?;
+        let profile = profiles
+            .bind(py)
+            .get_item(default)?
+            .ok_or_else(|| PyRuntimeError::new_err("the cluster has no default profile"))?;
+        profile::resolve(&profile)
+    }
+
+    /// Rows in a page of statements that say nothing else.
+    pub(crate) fn default_page_size(&self, slf: &Bound<'_, Self>) -> PyResult<i32> {
+        request::page_size(&slf.getattr(intern!(slf.py(), "default_fetch_size"))?)
+    }
+
+    /// The timestamp of the next request, in microseconds; `None` leaves it to the server.
+    pub(crate) fn timestamp(&self, slf: &Bound<'_, Self>) -> PyResult<Option<i64>> {
+        let py = slf.py();
+        if !slf.getattr(intern!(py, "use_client_timestamp"))?.is_truthy()? {
+            return Ok(None);
+        }
+        let generator = slf.getattr(intern!(py, "timestamp_generator"))?;
+        if generator
+            .get_type()
+            .is(classes::monotonic_timestamp_generator(py)?)
+        {
+            return Ok(self.timestamps.next());
+        }
+        if generator.is_none() {
+            return Ok(None);
+        }
+        generator.call0()?.extract().map(Some)
+    }
+
+    /// A future for the request, not sent yet; listeners have heard of it.
+    pub(crate) fn prepare_future<'py>(
+        slf: &Bound<'py, Self>,
+        execution_profile: Option<&Bound<'py, PyAny>>,
+        call: &Call<'_, 'py>,
+    ) -> PyResult<Bound<'py, ResponseFuture>> {
+        let py = slf.py();
+        let this = slf.get();
+        let context = this.context()?;
+        let profile = Self::profile(slf, execution_profile)?;
+        let outgoing = request::build(slf, context, &profile, call)?;
+        let row_factory = profile.get().row_factory(py);
+        let session = slf.clone().into_any().unbind();
+        let future = ResponseFuture::new(py, session, context.clone(), outgoing, row_factory)?;
+        if let Some(listeners) = this.request_init_callbacks.get()
+            && !listeners.bind(py).is_empty()
+        {
+            for listener in listeners.bind(py).to_tuple() {
+                let (function, args, kwargs): (Bound<'_, PyAny>, Bound<'_, PyTuple>, Bound<'_, PyDict>) =
+                    listener.extract()?;
+                let mut arguments = vec![future.clone().into_any()];
+                arguments.extend(args.iter());
+                function.call(PyTuple::new(py, arguments)?, Some(&kwargs))?;
+            }
+        }
+        Ok(future)
+    }
+
+    /// Whether `execute_async` is the native one: nobody overrode it in a class, or put another on the instance.
+    pub(crate) fn is_native(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        static NATIVE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let py = slf.py();
+        let name = intern!(py, "execute_async");
+        let native = NATIVE.get_or_try_init(py, || -> PyResult<Py<PyAny>> {
+            Ok(py.get_type::<Self>().getattr(name)?.unbind())
+        })?;
+        if !slf.get_type().getattr(name)?.is(native) {
+            return Ok(false);
+        }
+        let dict = slf.getattr(intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
+        Ok(!dict.contains(name)?)
+    }
+}
+
+#[pymethods]
+impl SessionBase {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self {
+            context: OnceLock::new(),
+            profiles: OnceLock::new(),
+            legacy_profile: Mutex::new(None),
+            request_init_callbacks: OnceLock::new(),
+            timestamps: MonotonicTimestamps::new(),
+        }
+    }
+
+    /// Open the session's connections.
+    ///
+    /// :raises NoHostAvailable: no node can be connected to.
+    fn _connect(
+        &self,
+        py: Python<'_>,
+        core: &Bound<'_, ClusterCore>,
+        cluster: Py<PyAny>,
+        profiles: Py<PyDict>,
+        keyspace: Option<String>,
+    ) -> PyResult<()> {
+        let cluster_context = core.get().context.clone();
+        let runtime = cluster_context.runtime.clone();
+        let to_open = cluster_context.cluster.clone();
+        let opened = block_on(py, async move {
+            let opening = async move {
+                match keyspace {
+                    Some(keyspace) => to_open.connect_keyspace(keyspace).await,
+                    None => to_open.connect().await,
+                }
+            };
+            runtime.spawn(opening).await
+        })?;
+        let session = opened
+            .map_err(|error| PyRuntimeError::new_err(format!("the I/O thread failed: {error}")))?
+            .map_err(|error| failures::connect_failed(py, &error))?;
+        let version = session.state().protocol_version();
+        let context = SessionContext {
+            queue: cluster_context.queue.clone(),
+            cluster: cluster_context,
+            protocol_version: version.map_or(4, helenus::ProtocolVersion::number),
+            session,
+            owner: cluster,
+        };
+        let connected = self.context.set(Arc::new(context)).is_ok()
+            && self.profiles.set(profiles).is_ok()
+            && self
+                .request_init_callbacks
+                .set(PyList::empty(py).unbind())
+                .is_ok();
+        if connected {
+            Ok(())
+        } else {
+            Err(PyRuntimeError::new_err("the session is connected already"))
+        }
+    }
+
+    #[getter]
+    fn _request_init_callbacks(&self, py: Python<'_>) -> PyResult<Py<PyList>> {
+        self.request_init_callbacks
+            .get()
+            .map(|listeners| listeners.clone_ref(py))
+            .ok_or_else(|| PyRuntimeError::new_err("the session is not connected"))
+    }
+
+    #[getter]
+    fn _legacy_profile(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let profile = self.legacy_profile.lock().unwrap_or_else(PoisonError::into_inner);
+        profile.as_ref().map(|profile| profile.clone_ref(py))
+    }
+
+    #[setter(_legacy_profile)]
+    fn set_legacy_profile(&self, profile: Option<Py<PyAny>>) {
+        let before = std::mem::replace(
+            &mut *self.legacy_profile.lock().unwrap_or_else(PoisonError::into_inner),
+            profile,
+        );
+        drop(before);
+    }
+
+    /// The protocol version that the session speaks.
+    #[getter]
+    fn _protocol_version(&self) -> PyResult<u8> {
+        Ok(self.context()?.protocol_version)
+    }
+
+    /// The keyspace that the session works in, or ``None``.
+    #[getter]
+    fn _keyspace(&self) -> Option<String> {
+        self.context
+            .get()?
+            .session
+            .keyspace()
+            .map(|keyspace| keyspace.to_string())
+    }
+
+    /// Run *query* and wait for its first page.
+    ///
+    /// :param query: CQL text, a statement, or a prepared statement.
+    /// :param parameters: a sequence or a mapping of values.
+    /// :param timeout: seconds, all attempts together; ``None`` waits forever.
+    /// :param trace: whether the server traces the request.
+    /// :param execution_profile: a profile or the name of one.
+    /// :param paging_state: where another request left off.
+    /// :param host: the only ``Host`` to ask.
+    /// :param execute_as: the user to run as (DSE).
+    /// :returns: a ``ResultSet``.
+    /// :raises NoHostAvailable: no node could take the request.
+    /// :raises OperationTimedOut: time ran out; the statement may still be applied.
+    #[pyo3(
+        signature = (query, parameters=None, timeout=Given::No, trace=false, custom_payload=None, execution_profile=None, paging_state=None, host=None, execute_as=None),
+        text_signature = "($self, query, parameters=None, timeout=..., trace=False, custom_payload=None, execution_profile=..., paging_state=None, host=None, execute_as=None)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "the published signature")]
+    fn execute<'py>(
+        slf: &Bound<'py, Self>,
+        query: &Bound<'py, PyAny>,
+        parameters: Option<Bound<'py, PyAny>>,
+        timeout: Given<Timeout>,
+        trace: bool,
+        custom_payload: Option<Bound<'py, PyAny>>,
+        execution_profile: Option<Bound<'py, PyAny>>,
+        paging_state: Option<Bound<'py, PyAny>>,
+        host: Option<Bound<'py, PyAny>>,
+        execute_as: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let timeout = match timeout {
+            Given::No => None,
+            Given::Yes(timeout) => Some(timeout),
+        };
+        if !Self::is_native(slf)? {
+            let py = slf.py();
+            let timeout = match timeout {
+                None => classes::not_set(py)?.clone(),
+                Some(timeout) => timeout
+                    .limit()
+                    .map(|limit| limit.as_secs_f64())
+                    .into_pyobject(py)?,
+            };
+            let execution_profile = match execution_profile {
+                Some(profile) => profile,
+                None => classes::exec_profile_default(py)?.clone(),
+            };
+            let arguments = (
+                query,
+                parameters,
+                trace,
+                custom_payload,
+                timeout,
+                execution_profile,
+                paging_state,
+                host,
+                execute_as,
+            );
+            let future = slf.call_method1(intern!(py, "execute_async"), arguments)?;
+            return future.call_method0(intern!(py, "result"));
+        }
+        let call = Call {
+            query,
+            parameters: parameters.as_ref(),
+            trace,
+            custom_payload: custom_payload.as_ref(),
+            timeout,
+            paging_state: paging_state.as_ref(),
+            host: host.as_ref(),
+            execute_as: execute_as.as_ref(),
+        };
+        let future = Self::prepare_future(slf, execution_profile.as_ref(), &call)?;
+        ResponseFuture::wait(&future, None)
+    }
+
+    /// Send *query* and return at once with a ``ResponseFuture``. The arguments are those of ``execute``.
+    #[pyo3(
+        signature = (query, parameters=None, trace=false, custom_payload=None, timeout=Given::No, execution_profile=None, paging_state=None, host=None, execute_as=None),
+        text_signature = "($self, query, parameters=None, trace=False, custom_payload=None, timeout=..., execution_profile=..., paging_state=None, host=None, execute_as=None)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "the published signature")]
+    fn execute_async<'py>(
+        slf: &Bound<'py, Self>,
+        query: &Bound<'py, PyAny>,
+        parameters: Option<Bound<'py, PyAny>>,
+        trace: bool,
+        custom_payload: Option<Bound<'py, PyAny>>,
+        timeout: Given<Timeout>,
+        execution_profile: Option<Bound<'py, PyAny>>,
+        paging_state: Option<Bound<'py, PyAny>>,
+        host: Option<Bound<'py, PyAny>>,
+        execute_as: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, ResponseFuture>> {
+        let call = Call {
+            query,
+            parameters: parameters.as_ref(),
+            trace,
+            custom_payload: custom_payload.as_ref(),
+            timeout: match timeout {
+                Given::No => None,
+                Given::Yes(timeout) => Some(timeout),
+            },
+            paging_state: paging_state.as_ref(),
+            host: host.as_ref(),
+            execute_as: execute_as.as_ref(),
+        };
+        let future = Self::prepare_future(slf, execution_profile.as_ref(), &call)?;
+        ResponseFuture::send(&future)?;
+        Ok(future)
+    }
+
+    /// Run *query* with *profile*, whatever mode the session is in: for the driver's own questions.
+    fn _execute_with_profile<'py>(
+        slf: &Bound<'py, Self>,
+        profile: &Bound<'py, PyAny>,
+        query: &Bound<'py, PyAny>,
+        parameters: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let context = slf.get().context()?;
+        let profile = profile::resolve(profile)?;
+        let call = Call {
+            query,
+            parameters: parameters.as_ref(),
+            trace: false,
+            custom_payload: None,
+            timeout: None,
+            paging_state: None,
+            host: None,
+            execute_as: None,
+        };
+        let outgoing = request::build(slf, context, &profile, &call)?;
+        let row_factory = profile.get().row_factory(py);
+        let session = slf.clone().into_any().unbind();
+        let future = ResponseFuture::new(py, session, context.clone(), outgoing, row_factory)?;
+        ResponseFuture::wait(&future, None)
+    }
+
+    /// Let a node parse *query*.
+    #[pyo3(signature = (query, keyspace=None, custom_payload=None))]
+    fn _prepare<'py>(
+        slf: &Bound<'py, Self>,
+        query: &str,
+        keyspace: Option<String>,
+        custom_payload: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PreparedHandle>> {
+        let py = slf.py();
+        let context = slf.get().context()?.clone();
+        context.check_process()?;
+        let profile = Self::profile(slf, None)?;
+        let mut statement = SimpleStatement::new(query).with_profile(profile.get().core().clone());
+        if let Some(keyspace) = keyspace {
+            statement = statement.with_keyspace(keyspace);
+        }
+        if let Some(mapping) = custom_payload.filter(|payload| !payload.is_none()) {
+            let mut payload = helenus::CustomPayload::default();
+            convert::extend_payload(&mut payload, &mapping)?;
+            statement = statement.with_custom_payload(payload);
+        }
+        let session = context.session.clone();
+        let prepared = block_on(py, async move { session.prepare(statement).await })?
+            .map_err(|error| failures::request_failed(py, &context, &error))?;
+        let known = &context.cluster.prepared;
+        let before = known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(prepared.id().clone(), prepared.clone());
+        drop(before);
+        Bound::new(py, PreparedHandle::new(py, context, prepared, None))
+    }
+
+    /// Make *keyspace* that of all connections.
+    fn _use_keyspace(&self, py: Python<'_>, keyspace: String) -> PyResult<()> {
+        let context = self.context()?.clone();
+        context.check_process()?;
+        let session = context.session.clone();
+        block_on(py, async move { session.use_keyspace(&keyspace).await })?.map_err(|error| {
+            match error.kind() {
+                RequestErrorKind::InvalidOption { .. } => errors::value_error(&error),
+                _ => failures::request_failed(py, &context, &error),
+            }
+        })
+    }
+
+    /// Close the session's connections; requests in flight are given a moment to finish.
+    fn _close(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(context) = self.context.get() else {
+            return Ok(());
+        };
+        if context.cluster.is_inherited() {
+            return Ok(());
+        }
+        let session = context.session.clone();
+        let runtime = context.cluster.runtime.clone();
+        block_on(py, async move {
+            runtime.spawn(async move { session.close().await }).await
+        })?
+        .map_err(|error| PyRuntimeError::new_err(format!("the I/O thread failed: {error}")))
+    }
+
+    /// Close the session's connections without waiting for it.
+    fn _close_in_background(&self) {
+        if let Some(context) = self.context.get()
+            && !context.cluster.is_inherited()
+        {
+            let session = context.session.clone();
+            context
+                .cluster
+                .runtime
+                .spawn(async move { session.close().await });
+        }
+    }
+
+    /// Open connections, and requests in flight on them.
+    fn _connection_counts(&self) -> PyResult<(usize, usize)> {
+        let counts = self.context()?.session.connections();
+        Ok((counts.open, counts.in_flight))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(profiles) = self.profiles.get() {
+            visit.call(profiles)?;
+        }
+        if let Some(listeners) = self.request_init_callbacks.get() {
+            visit.call(listeners)?;
+        }
+        if let Ok(profile) = self.legacy_profile.try_lock() {
+            visit.call(&*profile)?;
+        }
+        Ok(())
+    }
+}

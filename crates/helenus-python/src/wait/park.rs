@@ -1,0 +1,83 @@
+//! Parking a thread until a future is done, with an eye on Ctrl-C.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+
+/// How long a thread parks before it looks for signals. Python's handlers run on its main thread only when that is
+/// asked; a signal that arrives does not end the park.
+const SIGNAL_CHECK: Duration = Duration::from_millis(100);
+
+/// A Python signal handler raised (`KeyboardInterrupt`).
+#[derive(Debug)]
+pub(crate) struct Interrupted(pub(crate) PyErr);
+
+/// Unparks a thread. The future it belongs to is polled by that thread alone.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Parks the calling thread, which is detached from the interpreter, until `ready` gives a value or `deadline` passes.
+///
+/// `ready` is called at least once, then after every wake-up. Signal handlers run in between.
+pub(crate) fn wait_interruptibly<T>(
+    deadline: Option<Instant>,
+    mut ready: impl FnMut() -> Option<T>,
+) -> Result<Option<T>, Interrupted> {
+    let mut next_check = Instant::now() + SIGNAL_CHECK;
+    loop {
+        if let Some(value) = ready() {
+            return Ok(Some(value));
+        }
+        let now = Instant::now();
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            return Ok(None);
+        }
+        if now >= next_check {
+            Python::attach(|py| py.check_signals()).map_err(Interrupted)?;
+            next_check = now + SIGNAL_CHECK;
+        }
+        let until = deadline.map_or(next_check, |deadline| deadline.min(next_check));
+        thread::park_timeout(until.saturating_duration_since(now));
+    }
+}
+
+/// Runs `future` on the calling thread until it is done. Dropping it, on an interrupt, is its cancellation.
+///
+/// For the rare calls (connect, prepare, shut down); requests go through [`Task`](super::Task).
+pub(crate) fn block_on<F: Future + Send>(py: Python<'_>, future: F) -> PyResult<F::Output>
+where
+    F::Output: Send,
+{
+    py.detach(|| {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut future = pin!(future);
+        let outcome = wait_interruptibly(None, || {
+            match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(value) => Some(value),
+                Poll::Pending => None,
+            }
+        });
+        match outcome {
+            Ok(Some(value)) => Ok(value),
+            // without a deadline the wait ends only with a value
+            Ok(None) => Err(pyo3::exceptions::PyRuntimeError::new_err(
+                "the wait ended too early",
+            )),
+            Err(Interrupted(error)) => Err(error),
+        }
+    })
+}

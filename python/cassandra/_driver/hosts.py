@@ -1,0 +1,87 @@
+"""Hosts: what Python knows of the nodes that the core has found.
+
+The core's snapshot of the cluster is the truth; one :class:`~cassandra.pool.Host` stands for each node in it, the same
+object for as long as the node keeps its id and address.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from cassandra.connection import DefaultEndPoint
+from cassandra.metadata import Metadata
+from cassandra.pool import Host
+
+if TYPE_CHECKING:
+    from cassandra import _core
+    from cassandra.policies import ConvictionPolicy
+
+
+class HostChanges:
+    """What one look at the core's snapshot found to be different."""
+
+    def __init__(self) -> None:
+        self.added: list[Host] = []
+        self.removed: list[Host] = []
+        self.up: list[Host] = []
+        self.down: list[Host] = []
+
+
+class HostRegistry:
+    """Keeps the hosts of *metadata* in step with the core's nodes."""
+
+    def __init__(self, metadata: Metadata, conviction_policy_factory: Callable[[Host], ConvictionPolicy]) -> None:
+        self._metadata = metadata
+        self._conviction_policy_factory = conviction_policy_factory
+        self._by_id: dict[UUID, Host] = {}
+        self._lock = threading.Lock()
+
+    def get(self, host_id: UUID) -> Host | None:
+        """The host of the node with this id."""
+        return self._by_id.get(host_id)
+
+    def update(self, nodes: Iterable[_core.Node]) -> HostChanges:
+        """Take over the core's snapshot, and tell what is different."""
+        changes = HostChanges()
+        with self._lock:
+            gone = dict(self._by_id)
+            for node in nodes:
+                host = gone.pop(node.host_id, None)
+                endpoint = DefaultEndPoint(node.address, node.port)
+                if host is not None and host.endpoint != endpoint:
+                    self._remove(host, changes)
+                    host = None
+                if host is None:
+                    host = Host(endpoint, self._conviction_policy_factory, node.datacenter, node.rack, node.host_id)
+                    self._by_id[node.host_id] = host
+                    self._metadata.add_or_return_host(host)
+                    changes.added.append(host)
+                    host.is_up = node.is_up
+                elif host.is_up != node.is_up and node.is_up is not None:
+                    (changes.up if node.is_up else changes.down).append(host)
+                    if node.is_up:
+                        host.set_up()
+                    else:
+                        host.set_down()
+                _describe(host, node)
+            for host_id, host in gone.items():
+                del self._by_id[host_id]
+                self._remove(host, changes)
+        return changes
+
+    def _remove(self, host: Host, changes: HostChanges) -> None:
+        self._metadata.remove_host(host)
+        changes.removed.append(host)
+
+
+def _describe(host: Host, node: _core.Node) -> None:
+    host.set_location_info(node.datacenter, node.rack)
+    host.release_version = node.release_version
+    host.dse_version = node.dse_version
+    host.broadcast_rpc_address = node.rpc_address
+    host.broadcast_rpc_port = node.rpc_port
+    host.broadcast_address = node.broadcast_address
+    host.listen_address = node.listen_address
