@@ -6,8 +6,16 @@
 use std::env;
 use std::error::Error;
 
-use helenus::{Cluster, Session};
+use helenus::{Cluster, DeserializeRow, Session};
 use uuid::Uuid;
+
+/// A row of the vector search, matched to the columns by name.
+#[derive(DeserializeRow)]
+struct Nearest {
+    id: i32,
+    text: String,
+    sim: f32,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -111,8 +119,8 @@ async fn vector_search(session: &Session) -> Result<(), Box<dyn Error>> {
         .await?;
     let wanted = [0.15_f32, 0.1, 0.1, 0.35, 0.55];
     let result = session.execute(&search, (wanted, wanted)).await?;
-    for row in result.rows::<(i32, String, f32)>()? {
-        let (id, text, sim) = row?;
+    for row in result.rows::<Nearest>()? {
+        let Nearest { id, text, sim } = row?;
         println!("[{id}] \"{text}\" (sim: {sim:.4})");
     }
     Ok(())

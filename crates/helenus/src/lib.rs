@@ -56,6 +56,9 @@ pub use result::{NextRowError, PageStream, QueryResult, RawRows, RowStream, Rows
 pub use session::{ConnectionCounts, Session, Trace, TraceError, TraceEvent};
 pub use statement::{BatchStatement, PreparedStatement, RequestOptions, SimpleStatement, Timeout};
 
+pub use helenus_derive::{DeserializeRow, DeserializeValue, SerializeRow, SerializeValue};
+#[doc(hidden)]
+pub use helenus_protocol::macro_support;
 pub use helenus_protocol::{
     BatchKind, CellReader, ColumnPosition, ColumnSpec, CompositeWriter, Compression, ConsistencyLevel,
     CqlDate, CqlDuration, CqlRow, CqlTime, CqlTimestamp, CqlType, CqlUserDefined, CqlValue, CustomPayload,
