@@ -94,6 +94,7 @@ def test_quickstart_vector_search_finds_the_nearest(listing: Runner, page_sessio
     ]
 
 
+@pytest.mark.filterwarnings("ignore:Legacy execution parameters:DeprecationWarning")
 def test_core_page_basic_set_up_prints_the_user(listing: Runner, page_session: Session) -> None:
     user_id = uuid.uuid4()
     page_session.execute("INSERT INTO users (id, name) VALUES (%s, %s)", (user_id, "Ada"))
