@@ -89,16 +89,26 @@ def test_bytes_of_a_server_decode_to_equal_objects(oracle: Oracle, seed: int, na
     check(fetched, published, contents, seed)
 
 
-def counts_as_variable(kind: Any) -> bool:
-    """Whether a vector in *kind* has elements of a type with ``frozen`` or ``reversed`` around it.
+def published_differs(kind: Any) -> bool:
+    """Whether *kind* has ``frozen`` or ``reversed`` around a type where the published driver heeds it and servers do not.
 
-    The published driver writes the length of such elements; servers, and the core, take that of the type inside.
+    Around the element of a vector it writes the element's length, and around text it reads empty text as null; servers,
+    and the core, see the type inside.
     """
     if not isinstance(kind, tuple):
         return False
     if kind and kind[0] == "vector" and kind[1][0] in ("frozen", "reversed", "vector"):
         return True
-    return any(counts_as_variable(part) for part in kind)
+    if kind and kind[0] in ("frozen", "reversed") and innermost(kind) in ("ascii", "blob", "text", "varchar"):
+        return True
+    return any(published_differs(part) for part in kind)
+
+
+def innermost(kind: Any) -> Any:
+    """Give the name of the type inside of all ``frozen`` and ``reversed``."""
+    while kind[0] in ("frozen", "reversed"):
+        kind = kind[1]
+    return kind[0]
 
 
 def test_values_of_nested_types_encode_and_decode_alike(oracle: Oracle, seed: int) -> None:
@@ -110,14 +120,14 @@ def test_values_of_nested_types_encode_and_decode_alike(oracle: Oracle, seed: in
         published = oracle.ask("encode", kind, recipes, 4)
         encoded = [cql_type.to_binary(generators.build(recipe), 4) for recipe in recipes]
         check(encoded, published, recipes, seed)
-        if not counts_as_variable(kind):
+        if not published_differs(kind):
             bound = [_core.encode_value(class_name, generators.build(recipe), 4) for recipe in recipes]
             check(bound, published, recipes, seed)
         contents = encoded + [generator.wire(kind) for _ in range(10)]
         published = oracle.ask("decode", kind, contents, 4)
         decoded = [generators.normalise(cql_type.from_binary(content, 4)) for content in contents]
         check(decoded, published, contents, seed)
-        if not counts_as_variable(kind):
+        if not published_differs(kind):
             fetched = [generators.normalise(_core.decode_value(class_name, content, 4)) for content in contents]
             check(fetched, published, contents, seed)
 
