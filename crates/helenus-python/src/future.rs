@@ -15,6 +15,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::callbacks::{Callback, Waiter, Waiting};
+use crate::made::Made;
 use crate::request::{Execution, Outcome, OutgoingRequest};
 use crate::result_set::ResultSet;
 use crate::session::SessionContext;
@@ -55,6 +56,7 @@ type RequestTask = Task<Execution, Face>;
     frozen
 )]
 pub(crate) struct ResponseFuture {
+    made: Made,
     session: Py<PyAny>,
     context: Arc<SessionContext>,
     request: Mutex<OutgoingRequest>,
@@ -131,6 +133,7 @@ impl ResponseFuture {
         let future = Bound::new(
             py,
             Self {
+                made: Made::new(),
                 session,
                 context,
                 request: Mutex::new(request),
@@ -739,6 +742,9 @@ impl ResponseFuture {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.made.is_complete() {
+            return Ok(());
+        }
         visit.call(&self.session)?;
         if let Ok(waiting) = self.waiting.try_lock() {
             for callback in waiting.callbacks.iter().chain(&waiting.errbacks) {

@@ -25,6 +25,7 @@ mod encode;
 mod errors;
 mod failures;
 mod future;
+mod made;
 mod policy;
 mod prepared;
 mod profile;

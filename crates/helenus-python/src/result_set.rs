@@ -12,6 +12,7 @@ use pyo3::types::{PyIterator, PyList, PyMapping, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::classes;
+use crate::made::Made;
 
 /// Rows of a request: iterate over it, and further pages are fetched as they are needed.
 ///
@@ -25,6 +26,7 @@ use crate::classes;
     frozen
 )]
 pub(crate) struct ResultSet {
+    made: Made,
     response_future: Py<PyAny>,
     state: Mutex<State>,
 }
@@ -52,6 +54,7 @@ impl ResultSet {
             column_types: None,
         };
         Ok(Self {
+            made: Made::new(),
             response_future,
             state: Mutex::new(state),
         })
@@ -409,6 +412,9 @@ impl ResultSet {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.made.is_complete() {
+            return Ok(());
+        }
         visit.call(&self.response_future)?;
         if let Ok(state) = self.state.try_lock() {
             visit.call(&state.rows)?;

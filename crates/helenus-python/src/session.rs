@@ -21,6 +21,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use crate::cluster::{ClusterContext, ClusterCore};
 use crate::decode::DecodePlan;
 use crate::future::ResponseFuture;
+use crate::made::Made;
 use crate::prepared::PreparedHandle;
 use crate::profile::{self, ResolvedProfile};
 use crate::request::{self, Call, Outcome};
@@ -131,6 +132,7 @@ pub(crate) type PreparedById = Mutex<HashMap<Bytes, PreparedStatement>>;
     frozen
 )]
 pub(crate) struct SessionBase {
+    made: Made,
     context: OnceLock<Arc<SessionContext>>,
     profiles: OnceLock<Py<PyDict>>,
     /// Set once an option of requests has been set on the session itself.
@@ -279,6 +281,7 @@ impl SessionBase {
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         Self {
+            made: Made::new(),
             context: OnceLock::new(),
             profiles: OnceLock::new(),
             legacy_profile: Mutex::new(None),
@@ -593,6 +596,9 @@ impl SessionBase {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.made.is_complete() {
+            return Ok(());
+        }
         if let Some(profiles) = self.profiles.get() {
             visit.call(profiles)?;
         }
