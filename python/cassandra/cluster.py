@@ -662,9 +662,9 @@ class Cluster:
         """
         if self.protocol_version < 3:
             log.warning("UDT serialization is only supported in native protocol version 3+")
-        self._user_types[keyspace][user_type] = klass
         for session in tuple(self.sessions):
             session.user_type_registered(keyspace, user_type, klass)
+        self._user_types[keyspace][user_type] = klass
         if self._core is not None:
             self._core.user_types_changed()
 

@@ -16,7 +16,7 @@ use pyo3::types::{PyDict, PyList};
 use crate::policy::{AuthAdapter, ReconnectionAdapter};
 use crate::profile;
 use crate::session::PreparedById;
-use crate::wait::{CompletionDrain, CompletionQueue, block_on};
+use crate::wait::{CompletionDrain, CompletionQueue, block_on_io};
 use crate::{convert, errors, failures, runtime};
 
 /// How long the interpreter waits for requests in flight when a cluster is shut down.
@@ -206,7 +206,7 @@ impl ClusterCore {
     /// :raises NoHostAvailable: no contact point can be used.
     fn start(&self, py: Python<'_>) -> PyResult<()> {
         let cluster = self.context.cluster.clone();
-        let started = block_on(py, async move { cluster.start().await })?;
+        let started = block_on_io(py, &self.context.runtime, async move { cluster.start().await })?;
         started.map_err(|error| failures::connect_failed(py, &error))
     }
 
@@ -250,7 +250,7 @@ impl ClusterCore {
     /// :raises DriverException: no node answers.
     fn refresh(&self, py: Python<'_>) -> PyResult<()> {
         let cluster = self.context.cluster.clone();
-        block_on(py, async move { cluster.refresh().await })?
+        block_on_io(py, &self.context.runtime, async move { cluster.refresh().await })?
             .map_err(|error| errors::driver_exception(py, format!("Node list was not refreshed: {error}")))
     }
 
@@ -263,7 +263,7 @@ impl ClusterCore {
     fn shutdown(&self, py: Python<'_>) -> PyResult<()> {
         if !self.context.is_inherited() {
             let cluster = self.context.cluster.clone();
-            block_on(py, async move { cluster.close().await })?;
+            block_on_io(py, &self.context.runtime, async move { cluster.close().await })?;
         }
         self.context.queue.close();
         Ok(())

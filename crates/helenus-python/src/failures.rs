@@ -1,7 +1,7 @@
 //! From the core's errors to the exceptions of the package.
 //!
 //! ```text
-//! SessionError (connect)             NoHostAvailable, errors by endpoint; InvalidRequest for a keyspace
+//! SessionError (connect)             NoHostAvailable, errors by endpoint, or by Host for a keyspace
 //! RequestError::Server               the exception of the ERROR's code, as cassandra.protocol makes it
 //!              ::Timeout             OperationTimedOut, errors by endpoint
 //!              ::ConnectionLost      ConnectionShutdown
@@ -10,18 +10,20 @@
 //!              everything else       DriverException
 //! ```
 
+use std::sync::Arc;
+
 use helenus::{
-    Applied, Attempt, AttemptError, ConnectErrorKind, ContactPointError, RequestError, RequestErrorKind,
-    SessionError,
+    Applied, Attempt, AttemptError, ConnectErrorKind, ContactPointError, Node, RequestError,
+    RequestErrorKind, SessionError,
 };
 use helenus_protocol::{ErrorDetails, Failures, ServerError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::classes;
 use crate::errors::driver_exception;
 use crate::session::SessionContext;
+use crate::{classes, convert};
 
 /// What the published driver says for each node that did not answer in time.
 const TIMED_OUT: &str = "Client request timeout. See Session.execute[_async](timeout)";
@@ -41,6 +43,31 @@ pub(crate) fn connect_failed(py: Python<'_>, error: &SessionError) -> PyErr {
         other => Ok(driver_exception(py, other.to_string())),
     };
     made.unwrap_or_else(|error| error)
+}
+
+/// The exception for a session that could not be opened on the nodes of a cluster that was found.
+pub(crate) fn session_failed(
+    py: Python<'_>,
+    error: &SessionError,
+    cluster: &Bound<'_, PyAny>,
+    keyspace: Option<&str>,
+    nodes: &[Arc<Node>],
+) -> PyErr {
+    let (SessionError::Keyspace { source, .. }, Some(keyspace)) = (error, keyspace) else {
+        return connect_failed(py, error);
+    };
+    let made = || -> PyResult<PyErr> {
+        let errors = PyDict::new(py);
+        for node in nodes {
+            let id = convert::uuid_to_python(py, &node.host_id())?;
+            let host = cluster.call_method1(intern!(py, "_host_by_id"), (id,))?;
+            errors.set_item(host, server_error(py, source)?.into_value(py))?;
+        }
+        let message = format!("Unable to connect to any servers using keyspace '{keyspace}'");
+        let class = classes::no_host_available(py)?;
+        Ok(PyErr::from_type(class.clone(), (message, errors.unbind())))
+    };
+    made().unwrap_or_else(|error| error)
 }
 
 fn no_contact_point(py: Python<'_>, points: &[ContactPointError]) -> PyResult<PyErr> {

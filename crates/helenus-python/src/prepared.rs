@@ -116,10 +116,13 @@ impl PreparedHandle {
         self.metadata(py, self.core.bind_columns())
     }
 
-    /// The columns of the rows, as ``cassandra.protocol.ColumnMetadata``.
+    /// The columns of the rows, as ``cassandra.protocol.ColumnMetadata``; ``None`` for a statement that gives none.
     #[getter]
-    fn result_metadata<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        self.metadata(py, &self.core.result_columns())
+    fn result_metadata<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyList>>> {
+        let columns = self.core.result_columns();
+        (!columns.is_empty())
+            .then(|| self.metadata(py, &columns))
+            .transpose()
     }
 
     /// The id of these columns (protocol v5), or ``None``.

@@ -25,7 +25,7 @@ use crate::made::Made;
 use crate::prepared::PreparedHandle;
 use crate::profile::{self, ResolvedProfile};
 use crate::request::{self, Call, Outcome};
-use crate::wait::{CompletionQueue, block_on};
+use crate::wait::{CompletionQueue, block_on_io};
 use crate::{classes, convert, errors, failures};
 
 /// What everything that belongs to a session needs to know of it.
@@ -304,18 +304,17 @@ impl SessionBase {
         let cluster_context = core.get().context.clone();
         let runtime = cluster_context.runtime.clone();
         let to_open = cluster_context.cluster.clone();
-        let opened = block_on(py, async move {
-            let opening = async move {
-                match keyspace {
-                    Some(keyspace) => to_open.connect_keyspace(keyspace).await,
-                    None => to_open.connect().await,
-                }
-            };
-            runtime.spawn(opening).await
+        let wanted = keyspace.clone();
+        let opened = block_on_io(py, &runtime, async move {
+            match keyspace {
+                Some(keyspace) => to_open.connect_keyspace(keyspace).await,
+                None => to_open.connect().await,
+            }
         })?;
-        let session = opened
-            .map_err(|error| PyRuntimeError::new_err(format!("the I/O thread failed: {error}")))?
-            .map_err(|error| failures::connect_failed(py, &error))?;
+        let session = opened.map_err(|error| {
+            let nodes = cluster_context.cluster.state().nodes().clone();
+            failures::session_failed(py, &error, cluster.bind(py), wanted.as_deref(), &nodes)
+        })?;
         let version = session.state().protocol_version();
         let context = SessionContext {
             queue: cluster_context.queue.clone(),
@@ -536,8 +535,10 @@ impl SessionBase {
             statement = statement.with_custom_payload(payload);
         }
         let session = context.session.clone();
-        let prepared = block_on(py, async move { session.prepare(statement).await })?
-            .map_err(|error| failures::request_failed(py, &context, &error))?;
+        let prepared = block_on_io(py, &context.cluster.runtime, async move {
+            session.prepare(statement).await
+        })?
+        .map_err(|error| failures::request_failed(py, &context, &error))?;
         let known = &context.cluster.prepared;
         let before = known
             .lock()
@@ -552,11 +553,12 @@ impl SessionBase {
         let context = self.context()?.clone();
         context.check_process()?;
         let session = context.session.clone();
-        block_on(py, async move { session.use_keyspace(&keyspace).await })?.map_err(|error| {
-            match error.kind() {
-                RequestErrorKind::InvalidOption { .. } => errors::value_error(&error),
-                _ => failures::request_failed(py, &context, &error),
-            }
+        block_on_io(py, &context.cluster.runtime, async move {
+            session.use_keyspace(&keyspace).await
+        })?
+        .map_err(|error| match error.kind() {
+            RequestErrorKind::InvalidOption { .. } => errors::value_error(&error),
+            _ => failures::request_failed(py, &context, &error),
         })
     }
 
@@ -569,11 +571,7 @@ impl SessionBase {
             return Ok(());
         }
         let session = context.session.clone();
-        let runtime = context.cluster.runtime.clone();
-        block_on(py, async move {
-            runtime.spawn(async move { session.close().await }).await
-        })?
-        .map_err(|error| PyRuntimeError::new_err(format!("the I/O thread failed: {error}")))
+        block_on_io(py, &context.cluster.runtime, async move { session.close().await })
     }
 
     /// Close the session's connections without waiting for it.

@@ -32,7 +32,7 @@ class PreparedStatement:
     fetch_size: Any = FETCH_SIZE_UNSET
     """How many rows a page has; the session's if :data:`FETCH_SIZE_UNSET`."""
     keyspace: str | None = None
-    """The keyspace for which the statement was prepared, if one was given, else that of its table."""
+    """The keyspace for which the statement was prepared, if one was given."""
     protocol_version: int | None = None
     """The protocol version by which values are serialized."""
     query_id: bytes = None  # type: ignore[assignment]
@@ -94,12 +94,10 @@ class PreparedStatement:
         """Make the statement from a PREPARED answer; before protocol v4 the schema says what the partition key is."""
         routing_key_indexes: Sequence[int] | None = None
         if column_metadata:
-            first = column_metadata[0]
             if pk_indexes:
                 routing_key_indexes = pk_indexes
             else:
                 routing_key_indexes = _partition_key_indexes(column_metadata, cluster_metadata)
-            prepared_keyspace = prepared_keyspace or first.keyspace_name
         return cls(
             column_metadata,
             query_id,
@@ -180,7 +178,7 @@ class BoundStatement(Statement):
             routing_key,
             serial_consistency_level if serial_consistency_level is not None else prepared.serial_consistency_level,
             prepared.fetch_size if fetch_size is FETCH_SIZE_UNSET else fetch_size,
-            keyspace if keyspace is not None else prepared.keyspace,
+            keyspace if keyspace is not None else _keyspace_of(prepared),
             custom_payload if custom_payload is not None else prepared.custom_payload,
             prepared.is_idempotent,
         )
@@ -285,6 +283,14 @@ class BoundStatement(Statement):
         )
 
     __repr__ = __str__
+
+
+def _keyspace_of(prepared: PreparedStatement) -> str | None:
+    """The keyspace that *prepared* was prepared for, else that of its table."""
+    if prepared.keyspace is None and prepared.column_metadata:
+        name: str = prepared.column_metadata[0].keyspace_name
+        return name
+    return prepared.keyspace
 
 
 def _in_order(values: Mapping[str, Any], markers: Sequence[Any], version: int) -> list[Any]:

@@ -1,13 +1,15 @@
 //! Parking a thread until a future is done, with an eye on Ctrl-C.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use tokio::runtime::Handle;
 
 /// How long a thread parks before it looks for signals. Python's handlers run on its main thread only when that is
 /// asked; a signal that arrives does not end the park.
@@ -55,28 +57,28 @@ pub(crate) fn wait_interruptibly<T>(
     }
 }
 
-/// Runs `future` on the calling thread until it is done. Dropping it, on an interrupt, is its cancellation.
+/// Runs `future` on the I/O thread and waits for it. An interrupt leaves it to itself.
 ///
 /// For the rare calls (connect, prepare, shut down); requests go through [`Task`](super::Task).
-pub(crate) fn block_on<F: Future + Send>(py: Python<'_>, future: F) -> PyResult<F::Output>
-where
-    F::Output: Send,
-{
+pub(crate) fn block_on_io<T: Send + 'static>(
+    py: Python<'_>,
+    runtime: &Handle,
+    future: impl Future<Output = T> + Send + 'static,
+) -> PyResult<T> {
+    let mut task = runtime.spawn(future);
     py.detach(|| {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let mut future = pin!(future);
         let outcome = wait_interruptibly(None, || {
-            match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            match Pin::new(&mut task).poll(&mut Context::from_waker(&waker)) {
                 Poll::Ready(value) => Some(value),
                 Poll::Pending => None,
             }
         });
         match outcome {
-            Ok(Some(value)) => Ok(value),
+            Ok(Some(Ok(value))) => Ok(value),
+            Ok(Some(Err(error))) => Err(PyRuntimeError::new_err(format!("the I/O thread failed: {error}"))),
             // without a deadline the wait ends only with a value
-            Ok(None) => Err(pyo3::exceptions::PyRuntimeError::new_err(
-                "the wait ended too early",
-            )),
+            Ok(None) => Err(PyRuntimeError::new_err("the wait ended too early")),
             Err(Interrupted(error)) => Err(error),
         }
     })

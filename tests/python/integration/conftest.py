@@ -1,0 +1,32 @@
+"""A session in a keyspace of the test's own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, Session
+from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
+
+
+@pytest.fixture
+def cluster(contact_points: list[str]) -> Iterator[Cluster]:
+    """A cluster of the shared node, shut down after the test."""
+    profile = ExecutionProfile(TokenAwarePolicy(DCAwareRoundRobinPolicy()))
+    with Cluster(contact_points, execution_profiles={EXEC_PROFILE_DEFAULT: profile}) as made:
+        yield made
+
+
+@pytest.fixture
+def session(cluster: Cluster) -> Iterator[Session]:
+    """A session of the cluster, in a keyspace that ends with the test."""
+    keyspace = f"test_{uuid.uuid4().hex[:12]}"
+    made = cluster.connect()
+    made.execute(
+        f"CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}"
+    )
+    made.set_keyspace(keyspace)
+    yield made
+    made.execute(f"DROP KEYSPACE {keyspace}", timeout=60)
