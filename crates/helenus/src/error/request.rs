@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helenus_protocol::{
-    ConsistencyLevel, EncodeError, ErrorCode, ProtocolError, SerializeError, ServerError,
+    ConsistencyLevel, CqlType, EncodeError, ErrorCode, ProtocolError, SerializeError, ServerError,
 };
 
 use crate::cluster::Node;
@@ -72,6 +72,19 @@ pub enum RequestErrorKind {
         prepared_in: String,
         /// Keyspace now.
         session_in: String,
+    },
+    /// A bind marker of the prepared statement has another type now: the table was made anew. Values that were bound before
+    /// are not of that type, and nothing was run.
+    #[error(
+        "the bind marker {marker:?} was {before} when the statement was prepared and is {now} now; prepare it anew"
+    )]
+    BindMarkerChanged {
+        /// Name of the bind marker.
+        marker: String,
+        /// Its type when the statement was prepared.
+        before: Box<CqlType>,
+        /// Its type now.
+        now: Box<CqlType>,
     },
     /// The answer is not what the protocol says.
     #[error("the answer cannot be understood: {0}")]

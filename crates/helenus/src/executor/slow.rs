@@ -194,6 +194,14 @@ async fn reprepare(
                 .map_or_else(no_keyspace, |name| name.to_string()),
         }));
     }
+    if let Some((before, now)) = statement.core().changed_marker(&prepared) {
+        job.push(AttemptError::Server(Arc::clone(error)));
+        return Err(job.fail(RequestErrorKind::BindMarkerChanged {
+            marker: before.name.to_string(),
+            before: Box::new(before.ty.clone()),
+            now: Box::new(now.ty.clone()),
+        }));
+    }
     statement.core().update(&prepared);
     match job.send_again() {
         Ok(Some(pending)) => Ok(Reprepared::Again(pending)),

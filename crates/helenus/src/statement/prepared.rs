@@ -170,6 +170,15 @@ impl PreparedCore {
         }
     }
 
+    /// The bind marker, as it was and as it is now, whose values cannot be those of before any more.
+    pub(crate) fn changed_marker<'a>(
+        &'a self,
+        prepared: &'a Prepared,
+    ) -> Option<(&'a ColumnSpec, &'a ColumnSpec)> {
+        let mut markers = self.bind_columns.iter().zip(prepared.bind_columns.iter());
+        markers.find(|(before, now)| !takes_values_of(&now.ty, &before.ty))
+    }
+
     /// The keyspace in which unqualified names were looked up.
     pub(crate) fn prepared_in(&self) -> Option<&str> {
         self.keyspace.as_deref().or(self.session_keyspace.as_deref())
@@ -191,5 +200,41 @@ fn has_fields(ty: &CqlType) -> bool {
         CqlType::Tuple(elements) => elements.iter().any(has_fields),
         CqlType::Native(_) | CqlType::Custom(_) => false,
         _ => true,
+    }
+}
+
+/// Whether a type takes the bytes of values of what it was before: it is the same, but user-defined types in it may have got
+/// more fields.
+fn takes_values_of(now: &CqlType, before: &CqlType) -> bool {
+    match (now, before) {
+        (CqlType::UserDefined(now), CqlType::UserDefined(before)) => {
+            now.name == before.name
+                && now.fields.len() >= before.fields.len()
+                && now.fields.iter().zip(&before.fields).all(|(now, before)| {
+                    // A field may get another name.
+                    takes_values_of(&now.1, &before.1)
+                })
+        }
+        (CqlType::List(now), CqlType::List(before))
+        | (CqlType::Set(now), CqlType::Set(before))
+        | (CqlType::Frozen(now), CqlType::Frozen(before)) => takes_values_of(now, before),
+        (CqlType::Map(now), CqlType::Map(before)) => {
+            takes_values_of(&now.0, &before.0) && takes_values_of(&now.1, &before.1)
+        }
+        (CqlType::Tuple(now), CqlType::Tuple(before)) => {
+            now.len() == before.len()
+                && now
+                    .iter()
+                    .zip(before.iter())
+                    .all(|(now, before)| takes_values_of(now, before))
+        }
+        (
+            CqlType::Vector { element, dimensions },
+            CqlType::Vector {
+                element: element_before,
+                dimensions: dimensions_before,
+            },
+        ) => dimensions == dimensions_before && takes_values_of(element, element_before),
+        (now, before) => now == before,
     }
 }
