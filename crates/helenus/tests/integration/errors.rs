@@ -1,8 +1,8 @@
 //! Errors as a real server gives them.
 
-use helenus::{Applied, ConsistencyLevel, ErrorCode, ErrorDetails, SessionError, SimpleStatement};
+use helenus::{Applied, ConsistencyLevel, ErrorCode, ErrorDetails, SimpleStatement};
 
-use crate::common::{VERSIONS, builder, ddl, fresh_keyspace, session_with};
+use crate::common::{VERSIONS, ddl, fresh_keyspace, session_with};
 
 #[tokio::test]
 async fn what_the_server_refuses_comes_with_its_code_and_words() {
@@ -80,18 +80,4 @@ async fn a_user_defined_function_that_fails_names_itself() {
         arg_types: vec!["int".to_owned()],
     };
     assert_eq!(error.server_error().unwrap().details, expected);
-}
-
-#[tokio::test]
-async fn a_keyspace_that_does_not_exist_is_an_error_of_the_session() {
-    let error = builder()
-        .build()
-        .unwrap()
-        .connect_keyspace("it_nowhere")
-        .await
-        .unwrap_err();
-    let SessionError::Keyspace { keyspace, source } = &error else {
-        panic!("{error}");
-    };
-    assert_eq!((&**keyspace, source.code), ("it_nowhere", ErrorCode::Invalid));
 }

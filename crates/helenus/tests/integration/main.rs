@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+mod bad_input;
 mod common;
 mod errors;
 mod matrix;

@@ -1,6 +1,6 @@
 //! Prepared statements whose table changes, or that the server forgets.
 
-use helenus::{CqlRow, CqlValue, RequestErrorKind};
+use helenus::{BatchStatement, CqlRow, CqlUserDefined, CqlValue, RequestErrorKind};
 
 use crate::common::{VERSIONS, ddl, fresh_keyspace, session_with};
 
@@ -136,5 +136,88 @@ async fn partition_keys_are_known_from_v4_on() {
             helenus::ProtocolVersion::V3 => assert!(request.routing_key().is_none()),
             _ => assert_eq!(request.routing_key().as_deref(), Some(expected)),
         }
+    }
+}
+
+#[tokio::test]
+async fn statements_of_a_batch_that_the_server_forgot_are_prepared_again() {
+    for wire in VERSIONS {
+        let keyspace = format!("it_forget_batch_{}", wire.version.number());
+        let setup = fresh_keyspace(&keyspace).await;
+        let create = |table| format!("CREATE TABLE {table} (k int PRIMARY KEY, v int)");
+        let session = session_with(wire, &keyspace).await;
+        let mut inserts = Vec::new();
+        for table in ["t", "u", "w"] {
+            ddl(&setup, &create(table)).await;
+            let text = format!("INSERT INTO {table} (k, v) VALUES (?, ?)");
+            inserts.push(session.prepare(text).await.unwrap());
+        }
+        for table in ["t", "w"] {
+            ddl(&setup, &format!("DROP TABLE {table}")).await;
+            ddl(&setup, &create(table)).await;
+        }
+        let mut batch = BatchStatement::logged();
+        for insert in &inserts {
+            batch.add_prepared(insert, (1, 2)).unwrap();
+        }
+        let result = session.batch(&batch).await.unwrap();
+        assert!(result.attempts().is_empty(), "{wire:?}");
+        for table in ["t", "u", "w"] {
+            let result = session
+                .query(format!("SELECT k, v FROM {table}"), ())
+                .await
+                .unwrap();
+            assert_eq!(result.single_row::<(i32, i32)>().unwrap(), (1, 2), "{wire:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn values_bound_for_a_type_that_is_another_now_are_not_sent() {
+    for wire in VERSIONS {
+        let keyspace = format!("it_retyped_{}", wire.version.number());
+        let setup = fresh_keyspace(&keyspace).await;
+        ddl(&setup, "CREATE TABLE t (k int PRIMARY KEY, v int)").await;
+        let session = session_with(wire, &keyspace).await;
+        let text = "INSERT INTO t (k, v) VALUES (?, ?)";
+        let insert = session.prepare(text).await.unwrap();
+        ddl(&setup, "DROP TABLE t").await;
+        ddl(&setup, "CREATE TABLE t (k int PRIMARY KEY, v text)").await;
+        // The four bytes of an int would be a text, too.
+        let error = session.execute(&insert, (1, 2)).await.unwrap_err();
+        assert!(
+            matches!(error.kind(), RequestErrorKind::BindMarkerChanged { marker, .. } if marker == "v"),
+            "{wire:?}: {error}"
+        );
+        assert_eq!(error.applied(), helenus::Applied::No);
+        assert_eq!(session.query("SELECT * FROM t", ()).await.unwrap().row_count(), 0);
+        let insert = session.prepare(text).await.unwrap();
+        session.execute(&insert, (1, "two")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_bound_user_defined_type_may_get_more_fields() {
+    for wire in VERSIONS {
+        let keyspace = format!("it_grown_type_{}", wire.version.number());
+        let setup = fresh_keyspace(&keyspace).await;
+        ddl(&setup, "CREATE TYPE u (a int)").await;
+        ddl(
+            &setup,
+            "CREATE TABLE t (k int PRIMARY KEY, v frozen<list<frozen<u>>>)",
+        )
+        .await;
+        let session = session_with(wire, &keyspace).await;
+        let insert = session
+            .prepare("INSERT INTO t (k, v) VALUES (1, ?)")
+            .await
+            .unwrap();
+        ddl(&setup, "ALTER TYPE u ADD b text").await;
+        let value = CqlUserDefined::new([("a", Some(CqlValue::Int(1)))]);
+        session.execute(&insert, (vec![value],)).await.unwrap();
+        let result = session.query("SELECT v FROM t", ()).await.unwrap();
+        let (values,): (Vec<CqlUserDefined>,) = result.single_row().unwrap();
+        assert_eq!(values[0].field("a"), Some(&CqlValue::Int(1)), "{wire:?}");
+        assert_eq!(values[0].fields.len(), 2, "{wire:?}");
     }
 }

@@ -328,39 +328,3 @@ async fn values_of_no_bytes_are_not_null() {
     let result = session.query("SELECT v FROM t WHERE k = 2", ()).await.unwrap();
     assert_eq!(result.single_row::<CqlRow>().unwrap()[0], Some(CqlValue::Empty));
 }
-
-#[tokio::test]
-async fn what_does_not_fit_is_refused_before_it_is_sent() {
-    let session = fresh_keyspace("it_misfits").await;
-    ddl(
-        &session,
-        "CREATE TABLE t (k int PRIMARY KEY, v vector<float, 3>, s smallint)",
-    )
-    .await;
-    let insert = session
-        .prepare("INSERT INTO t (k, v, s) VALUES (?, ?, ?)")
-        .await
-        .unwrap();
-    for (error, expected) in [
-        (
-            session.execute(&insert, (1, vec![1.0_f32, 2.0], 1_i16)).await,
-            "column 1 \"v\"",
-        ),
-        (
-            session.execute(&insert, (1, vec![1.0_f32; 3], 40_000_i32)).await,
-            "column 2 \"s\"",
-        ),
-        (
-            session.execute(&insert, ("x", vec![1.0_f32; 3], 1_i16)).await,
-            "column 0 \"k\"",
-        ),
-        (
-            session.execute(&insert, (1, vec![1.0_f32; 3])).await,
-            "2 values for 3 bind markers",
-        ),
-    ] {
-        let error = error.unwrap_err();
-        assert!(error.to_string().starts_with(expected), "{error}");
-        assert_eq!(error.applied(), helenus::Applied::NotSent);
-    }
-}
