@@ -6,5 +6,4 @@ mod common;
 mod connect;
 mod errors;
 mod faults;
-mod leaks;
 mod requests;
