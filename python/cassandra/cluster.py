@@ -542,6 +542,8 @@ class Cluster:
                     self.shutdown()
                 raise
             self.sessions.add(session)
+            # The pools have connected: hosts are known to be up or down.
+            self._look_at_nodes()
             return session
 
     def _start(self) -> None:

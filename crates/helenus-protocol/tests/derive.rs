@@ -78,10 +78,9 @@ fn read<T: for<'f> DeserializeRow<'f>>(
     columns: &[ColumnSpec],
     row: &impl SerializeRow,
 ) -> Result<T, TypeMismatch> {
-    let row = SerializedRow::from_row(columns, row).expect("the row fits");
-    let bytes = Bytes::copy_from_slice(row.values().bytes);
+    let bytes = Bytes::copy_from_slice(SerializedRow::from_row(columns, row).unwrap().values().bytes);
     let mut rows = TypedRows::<T>::new(columns, &bytes, 1)?;
-    Ok(rows.next().expect("there is a row").expect("it reads back"))
+    Ok(rows.next().unwrap().unwrap())
 }
 
 #[test]

@@ -61,10 +61,13 @@ class HostRegistry:
                     changes.added.append(host)
                     host.is_up = node.is_up
                 elif host.is_up != node.is_up and node.is_up is not None:
-                    (changes.up if node.is_up else changes.down).append(host)
                     if node.is_up:
+                        # Nobody thought it down before it was tried.
+                        if host.is_up is not None:
+                            changes.up.append(host)
                         host.set_up()
                     else:
+                        changes.down.append(host)
                         host.set_down()
                 _describe(host, node)
             for host_id, host in gone.items():

@@ -221,12 +221,17 @@ def test_execution_profiles_are_chosen_by_name(contact_points: list[str]) -> Non
 
 
 def test_a_consistency_level_that_cannot_be_met_is_unavailable(session: Session) -> None:
-    statement = SimpleStatement("SELECT id FROM numbers", consistency_level=ConsistencyLevel.THREE)
-    with pytest.raises(Unavailable) as caught:
+    statement = SimpleStatement("SELECT id FROM numbers WHERE id = 1", consistency_level=ConsistencyLevel.THREE)
+    try:
         session.execute(statement)
-    assert caught.value.required_replicas == 3
-    assert caught.value.alive_replicas == 1
-    assert caught.value.consistency == ConsistencyLevel.THREE
+    except Unavailable as unavailable:
+        caught = unavailable
+    except NoHostAvailable as exhausted:  # the published driver tries the next host, of which there is none
+        (caught,) = exhausted.errors.values()
+    assert isinstance(caught, Unavailable)
+    assert caught.required_replicas == 3
+    assert caught.alive_replicas == 1
+    assert caught.consistency == ConsistencyLevel.THREE
 
 
 def test_a_request_that_takes_too_long_times_out(session: Session) -> None:
@@ -241,14 +246,14 @@ def test_a_request_that_takes_too_long_times_out(session: Session) -> None:
         ((1,), None),
         ((1, "a", 2), ValueError),
         (("x", "a"), TypeError),
-        ((1, 5), TypeError),
+        ((1, 5), (TypeError, AttributeError)),  # the published driver lets the attribute error through
         ((2**40, "a"), TypeError),
         ({"id": 1, "unknown": "a"}, None),
-        ({"name": "a"}, KeyError),
+        ({"name": "a"}, ValueError),
     ],
 )
 def test_values_that_do_not_fit_raise_before_anything_is_sent(
-    session: Session, values: Any, raised: type[Exception] | None
+    session: Session, values: Any, raised: Any
 ) -> None:
     insert = session.prepare("INSERT INTO numbers (id, name) VALUES (?, ?)")
     if raised is None:

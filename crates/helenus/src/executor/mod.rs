@@ -23,6 +23,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crate::cluster::Node;
 use crate::connection::PendingResponse;
@@ -33,6 +34,9 @@ use answer::Answer;
 use job::Job;
 
 type Output = Result<QueryResult, RequestError>;
+
+/// No answer comes as fast as this: with such a limit nothing is sent at all.
+const NO_TIME: Duration = Duration::from_micros(10);
 
 /// A request that is under way: completes with its result. It was sent when this was made, whether it is polled or not.
 ///
@@ -68,6 +72,9 @@ impl Execution {
             Ok(job) => job,
             Err(error) => return Self::failed(error),
         };
+        if job.limit.is_some_and(|limit| limit <= NO_TIME) {
+            return Self::failed(job.timed_out());
+        }
         match job.send_next() {
             Ok(pending) => Self(State::First(pending, job)),
             Err(kind) => Self::failed(job.fail(kind)),

@@ -5,5 +5,5 @@
 mod common;
 mod connect;
 mod errors;
-mod faults;
+mod leaks;
 mod requests;
