@@ -33,6 +33,8 @@ mod types;
 mod value;
 mod version;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod generators;
 #[doc(hidden)]
 pub mod macro_support;
 

@@ -53,7 +53,7 @@ pub enum DatePrecision {
 
 impl DatePrecision {
     /// In the order of their codes, from 0.
-    const ALL: [Self; 7] = [
+    pub const ALL: [Self; 7] = [
         Self::Year,
         Self::Month,
         Self::Day,

@@ -40,3 +40,6 @@ pub use row_writer::{NamedValues, RowWriter, SerializeRow, SerializedRow};
 pub use temporal::{CqlDate, CqlDuration, CqlTime, CqlTimestamp, OutOfRange};
 pub use traits::{DeserializeValue, MaybeEmpty, MaybeUnset, SerializeValue, Unset};
 pub use writer::{CompositeWriter, ValueWriter};
+
+#[cfg(test)]
+mod tests;

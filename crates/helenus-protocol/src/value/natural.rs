@@ -51,6 +51,30 @@ fn merge(first: CqlType, second: CqlType) -> CqlType {
                 .zip(second.iter())
                 .map(|(first, second)| merge_shared(first, second)),
         ),
+        (
+            CqlType::Vector {
+                element: first,
+                dimensions,
+            },
+            CqlType::Vector {
+                element: second,
+                dimensions: same,
+            },
+        ) if dimensions == same => CqlType::vector(merge_shared(&first, &second), dimensions),
+        (CqlType::UserDefined(first), CqlType::UserDefined(second)) => {
+            let fields = first.fields.iter().map(|(name, ty)| {
+                let other = second.fields.iter().find(|field| field.0 == *name);
+                (
+                    name.clone(),
+                    other.map_or_else(|| ty.clone(), |other| merge_shared(ty, &other.1)),
+                )
+            });
+            CqlType::user_defined(
+                first.keyspace.clone(),
+                first.name.clone(),
+                fields.collect::<Vec<_>>(),
+            )
+        }
         (first, _) => first,
     }
 }
@@ -62,6 +86,7 @@ fn merge_shared(first: &CqlType, second: &CqlType) -> CqlType {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{CqlUserDefined, CqlValue};
 
     fn natural(value: impl SerializeValue) -> String {
         value.natural_type().unwrap().to_string()
@@ -91,5 +116,21 @@ mod tests {
             "list<tuple<text, tinyint>>"
         );
         assert_eq!(natural(Vec::<i32>::new()), "list<empty>");
+    }
+
+    #[test]
+    fn fields_and_vectors_are_completed_from_their_neighbours() {
+        let value = |a: Option<CqlValue>, b: Option<CqlValue>| {
+            CqlValue::Vector(vec![CqlUserDefined::new([("a", a), ("b", b)]).into()])
+        };
+        let values = vec![value(None, Some(1.into())), value(Some("x".into()), None)];
+        let CqlType::List(vector) = values.natural_type().unwrap() else {
+            panic!("no list")
+        };
+        let fields = [
+            ("a".into(), NativeType::Text.into()),
+            ("b".into(), NativeType::Int.into()),
+        ];
+        assert_eq!(*vector, CqlType::vector(CqlType::user_defined("", "", fields), 1));
     }
 }
