@@ -48,11 +48,15 @@ from cassandra._driver.profiles import ProfileManager as ProfileManager
 from cassandra._driver.profiles import default_lbp_factory as default_lbp_factory
 from cassandra._driver.session import Session as Session
 from cassandra.auth import PlainTextAuthProvider as PlainTextAuthProvider
+from cassandra.connection import ConnectionBusy as ConnectionBusy
 from cassandra.connection import ConnectionException as ConnectionException
 from cassandra.connection import ConnectionShutdown as ConnectionShutdown
 from cassandra.connection import DefaultEndPoint as DefaultEndPoint
 from cassandra.connection import DefaultEndPointFactory as DefaultEndPointFactory
 from cassandra.connection import EndPoint as EndPoint
+from cassandra.connection import ProtocolVersionUnsupported as ProtocolVersionUnsupported
+from cassandra.connection import SniEndPointFactory as SniEndPointFactory
+from cassandra.cqltypes import UserType as UserType
 from cassandra.encoder import Encoder as Encoder
 from cassandra.metadata import Metadata as Metadata
 from cassandra.policies import DCAwareRoundRobinPolicy as DCAwareRoundRobinPolicy
@@ -67,6 +71,25 @@ from cassandra.policies import RetryPolicy as RetryPolicy
 from cassandra.policies import SimpleConvictionPolicy as SimpleConvictionPolicy
 from cassandra.policies import TokenAwarePolicy as TokenAwarePolicy
 from cassandra.pool import Host as Host
+from cassandra.pool import HostConnection as HostConnection
+from cassandra.pool import HostConnectionPool as HostConnectionPool
+from cassandra.pool import NoConnectionsAvailable as NoConnectionsAvailable
+from cassandra.protocol import BatchMessage as BatchMessage
+from cassandra.protocol import ErrorMessage as ErrorMessage
+from cassandra.protocol import ExecuteMessage as ExecuteMessage
+from cassandra.protocol import IsBootstrappingErrorMessage as IsBootstrappingErrorMessage
+from cassandra.protocol import OverloadedErrorMessage as OverloadedErrorMessage
+from cassandra.protocol import PreparedQueryNotFound as PreparedQueryNotFound
+from cassandra.protocol import PrepareMessage as PrepareMessage
+from cassandra.protocol import ProtocolException as ProtocolException
+from cassandra.protocol import ProtocolHandler as ProtocolHandler
+from cassandra.protocol import QueryMessage as QueryMessage
+from cassandra.protocol import ReadTimeoutErrorMessage as ReadTimeoutErrorMessage
+from cassandra.protocol import ResultMessage as ResultMessage
+from cassandra.protocol import ServerError as ServerError
+from cassandra.protocol import TruncateError as TruncateError
+from cassandra.protocol import UnavailableErrorMessage as UnavailableErrorMessage
+from cassandra.protocol import WriteTimeoutErrorMessage as WriteTimeoutErrorMessage
 from cassandra.query import FETCH_SIZE_UNSET as FETCH_SIZE_UNSET
 from cassandra.query import BatchStatement as BatchStatement
 from cassandra.query import BoundStatement as BoundStatement
@@ -80,6 +103,7 @@ from cassandra.query import dict_factory as dict_factory
 from cassandra.query import named_tuple_factory as named_tuple_factory
 from cassandra.query import tuple_factory as tuple_factory
 from cassandra.timestamps import MonotonicTimestampGenerator as MonotonicTimestampGenerator
+from cassandra.util import Version as Version
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +149,7 @@ class Cluster:
     """``True`` for the best that the server has, ``"lz4"``, ``"snappy"``, or ``False``."""
     conviction_policy_factory: Callable[[Host], Any] = None  # type: ignore[assignment]
     """Makes a :class:`~cassandra.policies.ConvictionPolicy` for each host."""
-    reconnection_policy: Any = None
+    reconnection_policy: Any = ExponentialReconnectionPolicy(1.0, 600.0)
     """How long to wait between tries to reach a node."""
     address_translator: Any = None
     """Translates the addresses that nodes tell."""

@@ -452,7 +452,10 @@ impl ResponseFuture {
     }
 
     /// Add a callback and an errback.
-    #[pyo3(signature = (callback, errback, callback_args=None, callback_kwargs=None, errback_args=None, errback_kwargs=None))]
+    #[pyo3(
+        signature = (callback, errback, callback_args=None, callback_kwargs=None, errback_args=None, errback_kwargs=None),
+        text_signature = "($self, callback, errback, callback_args=(), callback_kwargs=None, errback_args=(), errback_kwargs=None)"
+    )]
     fn add_callbacks<'py>(
         slf: Bound<'py, Self>,
         callback: Bound<'py, PyAny>,
@@ -562,6 +565,12 @@ impl ResponseFuture {
     fn set_row_factory(&self, row_factory: Py<PyAny>) {
         let before = std::mem::replace(&mut *lock(&self.row_factory), row_factory);
         drop(before);
+    }
+
+    /// Seconds for the whole request, by the name that older programs know.
+    #[getter]
+    fn default_timeout(&self) -> Option<f64> {
+        self.timeout()
     }
 
     /// Seconds for the whole request, ``None`` for no limit.
@@ -676,7 +685,7 @@ impl ResponseFuture {
     ///
     /// :param max_wait: seconds to wait until it is complete; ``None``: ``Session.max_trace_wait``.
     /// :raises TraceUnavailable: there is no answer yet, or the trace was not complete in time.
-    #[pyo3(signature = (max_wait=None, query_cl=None))]
+    #[pyo3(signature = (max_wait=None, query_cl=None), text_signature = "($self, max_wait=None, query_cl=10)")]
     fn get_query_trace<'py>(
         slf: &Bound<'py, Self>,
         max_wait: Option<Bound<'py, PyAny>>,
@@ -691,7 +700,7 @@ impl ResponseFuture {
     }
 
     /// The traces of all pages so far.
-    #[pyo3(signature = (max_wait_per=None, query_cl=None))]
+    #[pyo3(signature = (max_wait_per=None, query_cl=None), text_signature = "($self, max_wait_per=None, query_cl=10)")]
     fn get_all_query_traces<'py>(
         slf: &Bound<'py, Self>,
         max_wait_per: Option<Bound<'py, PyAny>>,

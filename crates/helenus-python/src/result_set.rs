@@ -411,6 +411,9 @@ impl ResultSet {
             .call_method1(intern!(py, "get_all_query_traces"), (max_wait_sec_per,))
     }
 
+    /// Kept for programs that call it: pages are fetched when they are asked for, so there is nothing to cancel.
+    fn cancel_continuous_paging(&self) {}
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         if !self.made.is_complete() {
             return Ok(());
