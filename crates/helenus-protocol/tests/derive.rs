@@ -78,9 +78,10 @@ fn read<T: for<'f> DeserializeRow<'f>>(
     columns: &[ColumnSpec],
     row: &impl SerializeRow,
 ) -> Result<T, TypeMismatch> {
-    let bytes = Bytes::copy_from_slice(SerializedRow::from_row(columns, row).unwrap().values().bytes);
+    let row = SerializedRow::from_row(columns, row).expect("the row fits");
+    let bytes = Bytes::copy_from_slice(row.values().bytes);
     let mut rows = TypedRows::<T>::new(columns, &bytes, 1)?;
-    Ok(rows.next().unwrap().unwrap())
+    Ok(rows.next().expect("there is a row").expect("it reads back"))
 }
 
 #[test]

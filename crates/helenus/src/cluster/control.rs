@@ -108,36 +108,42 @@ async fn read(shared: &ClusterShared, connection: &Connection) -> Result<Discove
     Ok(discovered)
 }
 
+/// A control connection that is of no use sooner than this after it was opened is followed by a pause.
+const SHORT_LIFE: Duration = Duration::from_secs(1);
+
+/// Who waits for the nodes to be read anew.
+type Waiting = Vec<oneshot::Sender<Result<(), Vec<ContactPointError>>>>;
+
 /// Watches the cluster until it is closed or dropped.
 pub(super) async fn run(
     shared: Weak<ClusterShared>,
-    opened: Opened,
+    mut opened: Opened,
     mut inbox: mpsc::UnboundedReceiver<Command>,
 ) {
-    let mut watch = Some(opened);
-    while let Some(opened) = watch {
-        let Opened {
-            connection, events, ..
-        } = opened;
-        if watch_through(&shared, &connection, events, &mut inbox)
-            .await
-            .is_none()
-        {
-            connection.close(CloseReason::Shutdown);
+    loop {
+        let begun = Instant::now();
+        let watched = watch_through(&shared, &mut opened, &mut inbox).await;
+        opened.connection.close(CloseReason::Surplus);
+        let Some(waiting) = watched else {
             return;
+        };
+        let pause = begun.elapsed() < SHORT_LIFE && waiting.is_empty();
+        match reopen(&shared, &mut inbox, waiting, pause).await {
+            Some(other) => opened = other,
+            None => return,
         }
-        connection.close(CloseReason::NodeRemoved);
-        watch = reopen(&shared, &mut inbox).await;
     }
 }
 
-/// Returns when another connection is needed; `None` when the cluster is gone.
+/// Returns when another connection is needed, with those who wait for it; `None` when the cluster is gone.
 async fn watch_through(
     shared: &Weak<ClusterShared>,
-    connection: &Connection,
-    mut events: mpsc::UnboundedReceiver<Event>,
+    opened: &mut Opened,
     inbox: &mut mpsc::UnboundedReceiver<Command>,
-) -> Option<()> {
+) -> Option<Waiting> {
+    let Opened {
+        connection, events, ..
+    } = opened;
     let (delay, interval) = {
         let config = &shared.upgrade()?.config;
         (config.refresh_delay, config.refresh_interval)
@@ -157,7 +163,7 @@ async fn watch_through(
             command = inbox.recv() => Some(command?),
             error = connection.closed() => {
                 tracing::debug!(%error, "control connection is lost");
-                return Some(());
+                return Some(Vec::new());
             }
             event = events.recv() => {
                 let shared = shared.upgrade()?;
@@ -175,14 +181,16 @@ async fn watch_through(
         if let Ok(discovered) = &read {
             shared.publish(connection.version(), discovered);
         }
-        let failed = read.as_ref().err().cloned();
-        if let Some(Command::Refresh(done)) = waiting {
-            // Whoever asked may have gone.
-            let _ = done.send(read.map(drop).map_err(|error| vec![error]));
-        }
-        if let Some(error) = failed {
-            tracing::warn!(%error, "control connection is of no use any more");
-            return Some(());
+        let waiting = waiting.map(|Command::Refresh(done)| done);
+        match read {
+            Ok(_) => {
+                // Whoever asked may have gone.
+                let _ = waiting.map(|done| done.send(Ok(())));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "control connection is of no use any more");
+                return Some(waiting.into_iter().collect());
+            }
         }
     }
 }
@@ -214,38 +222,43 @@ fn needs_refresh(shared: &ClusterShared, event: &Event) -> bool {
 }
 
 /// Opens another control connection, as long as it takes; `None` when the cluster is gone.
-async fn reopen(weak: &Weak<ClusterShared>, inbox: &mut mpsc::UnboundedReceiver<Command>) -> Option<Opened> {
+async fn reopen(
+    weak: &Weak<ClusterShared>,
+    inbox: &mut mpsc::UnboundedReceiver<Command>,
+    mut waiting: Waiting,
+    pause: bool,
+) -> Option<Opened> {
     let mut schedule = weak.upgrade()?.config.reconnection.schedule();
     let mut delay = Duration::ZERO;
-    let mut waiting = Vec::new();
+    let mut pause = pause;
     loop {
-        let shared = weak.upgrade()?;
-        match open(&shared).await {
-            Ok(opened) => {
-                shared.publish(opened.connection.version(), &opened.discovered);
-                for done in waiting {
-                    let done: oneshot::Sender<_> = done;
-                    let _ = done.send(Ok(()));
+        if pause {
+            delay = schedule.next().unwrap_or(delay);
+            tokio::select! {
+                command = inbox.recv() => {
+                    let Command::Refresh(done) = command?;
+                    waiting.push(done);
                 }
-                return Some(opened);
+                () = tokio::time::sleep(delay) => {}
             }
+        }
+        pause = true;
+        let shared = weak.upgrade()?;
+        let opened = open(&shared).await;
+        if let Ok(opened) = &opened {
+            shared.publish(opened.connection.version(), &opened.discovered);
+        }
+        for done in waiting.drain(..) {
+            // Whoever asked may have gone.
+            let _ = done.send(opened.as_ref().map(drop).map_err(Vec::clone));
+        }
+        match opened {
+            Ok(opened) => return Some(opened),
             Err(errors) => {
                 for error in &errors {
                     tracing::debug!(%error, "no control connection");
                 }
-                for done in waiting.drain(..) {
-                    let _ = done.send(Err(errors.clone()));
-                }
             }
-        }
-        drop(shared);
-        delay = schedule.next().unwrap_or(delay);
-        tokio::select! {
-            command = inbox.recv() => {
-                let Command::Refresh(done) = command?;
-                waiting.push(done);
-            }
-            () = tokio::time::sleep(delay) => {}
         }
     }
 }

@@ -5,5 +5,5 @@
 mod common;
 mod connect;
 mod errors;
-mod leaks;
+mod faults;
 mod requests;
