@@ -274,7 +274,8 @@ impl fmt::Debug for RequestError {
 
 impl std::error::Error for RequestError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0.kind)
+        // What the kind says stands in this error's own text.
+        self.0.kind.source()
     }
 }
 

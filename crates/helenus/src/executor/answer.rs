@@ -64,7 +64,7 @@ pub(super) fn understand(job: &mut Job, outcome: Result<Envelope, AttemptFailure
         other => return Answer::Unexpected(format!("{:?}", other.opcode())),
     };
     for warning in &warnings {
-        tracing::warn!(node = ?job.node, %warning, "warning of the server");
+        tracing::debug!(node = ?job.node, %warning, "warning of the server");
     }
     let Some(coordinator) = job.node.clone() else {
         return Answer::Unexpected("an answer without a node".to_owned());

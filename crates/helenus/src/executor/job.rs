@@ -65,7 +65,10 @@ impl Job {
             consistency,
             serial_consistency,
             page_size: (page_size > 0).then_some(page_size),
-            timestamp: timestamp.or_else(|| session.next_timestamp()),
+            timestamp: match timestamp {
+                None if request.writes() => session.next_timestamp(),
+                given => given,
+            },
             limit,
             deadline: limit.and_then(|limit| Instant::now().checked_add(limit)),
             plan,

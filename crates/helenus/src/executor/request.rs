@@ -174,6 +174,11 @@ impl Request {
         }
     }
 
+    /// Whether it may write, so that a timestamp is of use. Only a prepared SELECT is known not to.
+    pub(crate) fn writes(&self) -> bool {
+        !matches!(&self.statement, Statement::Prepared(statement) if statement.core().class.select)
+    }
+
     /// Whether another attempt is safe after one that may have been applied.
     pub(crate) fn is_idempotent(&self) -> bool {
         let said = self.options().idempotent;

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use helenus_protocol::{
     ErrorDetails, Prepared, ProtocolError, RequestOptions, Response, ResponseEnvelope, ResultBody,
     ServerError,
 };
+use uuid::Uuid;
 
 use super::answer::{self, Answer};
 use super::job::Job;
@@ -17,7 +19,7 @@ use crate::result::{Extras, QueryResult};
 use crate::session::{agreement, encode_prepare};
 use crate::statement::{BatchItem, PreparedStatement};
 
-/// How often one statement is prepared again on UNPREPARED, before that is an error.
+/// How often one statement is prepared again on one node on UNPREPARED, before that is an error.
 const REPREPARE_ROUNDS: usize = 2;
 
 /// Goes on from the answer to the first attempt.
@@ -128,22 +130,24 @@ fn next_step(job: &mut Job, error: AttemptError, retries: &mut usize) -> Result<
     sent.map(Step::Wait).ok_or_else(|| job.fail(kind))
 }
 
-/// How often statements were prepared again for this request.
+/// How often statements were prepared again for this request, by node and id.
 #[derive(Default)]
-struct Rounds {
-    by_id: Vec<(bytes::Bytes, usize)>,
-}
+struct Rounds(Vec<(Uuid, Bytes, usize)>);
 
 impl Rounds {
-    /// Counts one more round for this statement.
-    fn count(&mut self, id: &bytes::Bytes) -> usize {
-        match self.by_id.iter_mut().find(|(known, _)| known == id) {
-            Some((_, count)) => {
+    /// Counts one more round for this statement on this node.
+    fn count(&mut self, host_id: Uuid, id: &Bytes) -> usize {
+        let known = self
+            .0
+            .iter_mut()
+            .find(|(node, known, _)| *node == host_id && known == id);
+        match known {
+            Some((_, _, count)) => {
                 *count += 1;
                 *count
             }
             None => {
-                self.by_id.push((id.clone(), 1));
+                self.0.push((host_id, id.clone(), 1));
                 1
             }
         }
@@ -170,7 +174,8 @@ async fn reprepare(
         // The server does not know an id that was not sent.
         return Ok(Reprepared::Failed(AttemptError::Server(Arc::clone(error))));
     };
-    let round = rounds.count(statement.id());
+    let host_id = job.node.as_ref().map_or(Uuid::nil(), |node| node.host_id());
+    let round = rounds.count(host_id, statement.id());
     if round > REPREPARE_ROUNDS {
         job.push(AttemptError::Server(Arc::clone(error)));
         return Err(job.fail(RequestErrorKind::Unprepared { rounds: round - 1 }));

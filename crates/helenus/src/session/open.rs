@@ -43,7 +43,7 @@ async fn open_here(cluster: Arc<ClusterShared>, keyspace: Option<String>) -> Res
     shared.reconcile(&state);
     let mut errors = Vec::new();
     let mut connected = false;
-    for (_, progress) in shared.first_progress().await {
+    for progress in shared.first_progress().await {
         match progress {
             Progress::Failed(error) => errors.push(error),
             Progress::Opened => connected = true,

@@ -104,6 +104,9 @@ async fn prepare_on_others(
     statement: &SimpleStatement,
     deadline: Option<Instant>,
 ) {
+    // A node that does not answer is not waited for as long as the statement itself.
+    let limit = Instant::now() + session.cluster().config.control_timeout;
+    let deadline = Some(deadline.map_or(limit, |deadline| deadline.min(limit)));
     let nodes: Vec<_> = session
         .pools()
         .iter()

@@ -2,8 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep_until};
 
 use crate::cluster::{ClusterShared, ClusterState, Node};
 use crate::connection::{CloseReason, ConnectionConfig, VersionChoice};
@@ -22,6 +26,9 @@ pub(crate) struct SessionShared {
     default_profile: ExecutionProfile,
     closed: AtomicBool,
 }
+
+/// How long a new session waits for slow nodes when it has a connection already.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// The pools of a session, by the slots of their nodes.
 #[derive(Default)]
@@ -152,14 +159,33 @@ impl SessionShared {
         )
     }
 
-    /// Waits until each pool has its first connection, or failed to open it.
-    pub(super) async fn first_progress(&self) -> Vec<(Arc<Node>, Progress)> {
+    /// Waits until each pool has its first connection, or failed to open it; no longer than [`GRACE`] after the first one
+    /// has.
+    pub(super) async fn first_progress(&self) -> Vec<Progress> {
         let table = self.pools.load_full();
-        let progress = table.iter().map(|pool| async {
-            let progress = pool.first_progress().await;
-            (Arc::clone(pool.node()), progress)
-        });
-        futures_util::future::join_all(progress).await
+        let mut waiting: FuturesUnordered<_> = table.iter().map(|pool| pool.first_progress()).collect();
+        let mut all = Vec::new();
+        let mut end: Option<Instant> = None;
+        loop {
+            let grace = async {
+                match end {
+                    Some(end) => sleep_until(end).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                progress = waiting.next() => match progress {
+                    Some(progress) => {
+                        if let Progress::Opened = progress {
+                            end.get_or_insert_with(|| Instant::now() + GRACE);
+                        }
+                        all.push(progress);
+                    }
+                    None => return all,
+                },
+                () = grace => return all,
+            }
+        }
     }
 
     /// A node was said to be up.
@@ -171,8 +197,12 @@ impl SessionShared {
 
     /// All connections switch to another keyspace; those that do not are closed.
     pub(crate) async fn switch_keyspace(&self, keyspace: &str) {
-        *self.keyspace.write().unwrap_or_else(PoisonError::into_inner) = Some(keyspace.into());
-        let table = self.pools.load_full();
+        let table = {
+            // A pool that is made meanwhile would start in the old keyspace.
+            let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+            *self.keyspace.write().unwrap_or_else(PoisonError::into_inner) = Some(keyspace.into());
+            self.pools.load_full()
+        };
         let limit = self.cluster.config.connection.connect_timeout;
         let switch = table.iter().map(|pool| pool.use_keyspace(keyspace, limit));
         // A connection that does not switch was closed, and its successor will.

@@ -639,3 +639,64 @@ async fn one_deadline_covers_all_attempts() {
     assert!(begun.elapsed() >= limit);
     assert_eq!((error.attempts().len(), error.applied()), (2, Applied::Maybe));
 }
+
+#[tokio::test]
+async fn nodes_that_never_answer_do_not_hold_up_a_session_or_a_prepare() {
+    let cluster = FakeCluster::start(&[("dc1", 3)], script()).await.unwrap();
+    cluster
+        .node(2)
+        .change_script(|script| script.on_opcode(Opcode::Startup, Vec::<Action>::new()));
+    let driver = cluster_builder(&cluster)
+        .connect_timeout(Duration::from_secs(600))
+        .control_timeout(Duration::from_millis(100))
+        .build()
+        .unwrap();
+    let session = soon(driver.connect()).await.unwrap();
+    assert_eq!(session.connections().open, 2);
+
+    // The first node that is asked to prepare does, the other one never answers.
+    let met = Arc::new(AtomicBool::new(false));
+    for node in cluster.nodes() {
+        let met = Arc::clone(&met);
+        node.change_script(|script| {
+            script.handler(move |received| {
+                let silent = received.opcode() == Opcode::Prepare && met.swap(true, Ordering::AcqRel);
+                silent.then(Vec::new)
+            })
+        });
+    }
+    let statement = SimpleStatement::new(INSERT).with_timeout(None);
+    soon(session.prepare(statement)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_statement_unknown_to_several_nodes_is_prepared_on_each_that_is_tried() {
+    let cluster = FakeCluster::start(&[("dc1", 4)], script()).await.unwrap();
+    let driver = cluster_builder(&cluster)
+        .prepare_on_all_nodes(false)
+        .build()
+        .unwrap();
+    let session = driver.connect().await.unwrap();
+    let insert = session.prepare(INSERT).await.unwrap().with_idempotence(true);
+    for node in cluster.nodes() {
+        node.forget_prepared();
+        let executes = |received: &Received| received.opcode() == Opcode::Execute;
+        let overloaded = Reply::error(ErrorCode::Overloaded, "too much");
+        let met = std::sync::atomic::AtomicUsize::new(0);
+        // The second EXECUTE, after the statement is known again.
+        node.change_script(|script| {
+            script.handler(move |received| {
+                let second = executes(received) && met.fetch_add(1, Ordering::AcqRel) == 1;
+                second.then(|| vec![overloaded.clone().into()])
+            })
+        });
+    }
+    let error = session.execute(&insert, (1, "x")).await.unwrap_err();
+    assert_eq!(
+        error.server_error().unwrap().code,
+        ErrorCode::Overloaded,
+        "{error}"
+    );
+    assert_eq!(error.attempts().len(), 4);
+    session.execute(&insert, (1, "x")).await.unwrap();
+}
