@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use crate::cluster::Node;
 use crate::connection::PendingResponse;
-use crate::error::RequestError;
+use crate::error::{AttemptError, RequestError};
 use crate::result::QueryResult;
 use crate::session::SessionShared;
 use answer::Answer;
@@ -35,7 +35,7 @@ use job::Job;
 
 type Output = Result<QueryResult, RequestError>;
 
-/// No answer comes as fast as this: with such a limit nothing is sent at all.
+/// No answer comes as fast as this: nobody waits for it. Other limits are kept to the tick of the connection.
 const NO_TIME: Duration = Duration::from_micros(10);
 
 /// A request that is under way: completes with its result. It was sent when this was made, whether it is polled or not.
@@ -72,10 +72,12 @@ impl Execution {
             Ok(job) => job,
             Err(error) => return Self::failed(error),
         };
-        if job.limit.is_some_and(|limit| limit <= NO_TIME) {
-            return Self::failed(job.timed_out());
-        }
         match job.send_next() {
+            Ok(pending) if job.limit.is_some_and(|limit| limit <= NO_TIME) => {
+                drop(pending);
+                job.push(AttemptError::TimedOut);
+                Self::failed(job.timed_out())
+            }
             Ok(pending) => Self(State::First(pending, job)),
             Err(kind) => Self::failed(job.fail(kind)),
         }
