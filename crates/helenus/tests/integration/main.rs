@@ -13,4 +13,5 @@ mod requests;
 mod schema;
 mod smoke;
 mod tracing;
+mod typed;
 mod types;

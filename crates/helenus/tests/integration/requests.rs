@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
+use helenus::policy::{RetryContext, RetryDecision, RetryPolicy};
 use helenus::{
-    BatchStatement, CqlRow, CqlValue, ProtocolVersion, Request, SerializeError, SimpleStatement, Unset,
+    AttemptError, BatchStatement, ConsistencyLevel, CqlRow, CqlValue, DeserializeRow, ErrorCode,
+    ProtocolVersion, Request, SerializeError, SimpleStatement, Unset,
 };
 
 use crate::common::{VERSIONS, WIRES, ddl, fresh_keyspace, session, session_with};
@@ -282,4 +285,115 @@ async fn warnings_of_the_server_come_with_the_result() {
     }
     let result = session.batch(&batch).await.unwrap();
     assert!(!result.warnings().is_empty());
+}
+
+/// Goes on at consistency ONE when there are too few replicas.
+#[derive(Debug)]
+struct LowerConsistency;
+
+impl RetryPolicy for LowerConsistency {
+    fn decide(&self, context: &RetryContext<'_>) -> RetryDecision {
+        match context.error {
+            AttemptError::Server(error) if error.code == ErrorCode::Unavailable => {
+                RetryDecision::SameNode(Some(ConsistencyLevel::One))
+            }
+            _ => RetryDecision::Fail,
+        }
+    }
+}
+
+#[tokio::test]
+async fn results_and_errors_tell_what_happened_on_which_node() {
+    let session = fresh_keyspace("it_history").await;
+    ddl(&session, "CREATE TABLE t (k int PRIMARY KEY, v int)").await;
+    let insert =
+        SimpleStatement::new("INSERT INTO t (k) VALUES (1)").with_consistency(ConsistencyLevel::Three);
+    let error = session.query(&insert, ()).await.unwrap_err();
+    assert_eq!(error.server_error().unwrap().code, ErrorCode::Unavailable);
+    assert_eq!(error.attempts().len(), 1);
+    assert_eq!(error.attempts()[0].consistency, ConsistencyLevel::Three);
+
+    let lower = insert.with_retry_policy(Arc::new(LowerConsistency));
+    let result = session.query(&lower, ()).await.unwrap();
+    let [attempt] = result.attempts() else {
+        panic!("{:?}", result.attempts());
+    };
+    assert_eq!(attempt.consistency, ConsistencyLevel::Three);
+    assert_eq!(attempt.node.host_id(), result.coordinator().host_id());
+    assert!(
+        matches!(&attempt.error, AttemptError::Server(error) if error.code == ErrorCode::Unavailable),
+        "{}",
+        attempt.error
+    );
+    assert_eq!(session.query("SELECT k FROM t", ()).await.unwrap().row_count(), 1);
+}
+
+#[tokio::test]
+async fn a_profile_says_what_its_statements_leave_open() {
+    let session = fresh_keyspace("it_profile").await;
+    ddl(&session, "CREATE TABLE t (k int PRIMARY KEY, v int)").await;
+    let insert = session
+        .prepare("INSERT INTO t (k, v) VALUES (?, 0)")
+        .await
+        .unwrap()
+        .with_idempotence(true);
+    for key in 0..20 {
+        session.execute(&insert, (key,)).await.unwrap();
+    }
+    let profile = session.default_profile().to_builder().page_size(6).build();
+    let select = SimpleStatement::new("SELECT k FROM t").with_profile(profile.clone());
+    let page = session.query(&select, ()).await.unwrap();
+    assert_eq!(page.row_count(), 6);
+    let page = session.query(select.with_page_size(7), ()).await.unwrap();
+    assert_eq!(page.row_count(), 7);
+    let three = profile.to_builder().consistency(ConsistencyLevel::Three).build();
+    let update = |statement: SimpleStatement| session.query(statement.with_profile(three.clone()), ());
+    let text = "UPDATE t SET v = 1 WHERE k = 1";
+    let error = update(SimpleStatement::new(text)).await.unwrap_err();
+    assert_eq!(error.server_error().unwrap().code, ErrorCode::Unavailable);
+    update(SimpleStatement::new(text).with_consistency(ConsistencyLevel::One))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn rows_of_all_pages_are_a_stream() {
+    #[derive(Debug, DeserializeRow)]
+    struct Row {
+        v: String,
+        c: i32,
+    }
+    let setup = fresh_keyspace("it_stream").await;
+    ddl(
+        &setup,
+        "CREATE TABLE t (p int, c int, v text, PRIMARY KEY (p, c))",
+    )
+    .await;
+    let insert = setup
+        .prepare("INSERT INTO t (p, c, v) VALUES (0, ?, ?)")
+        .await
+        .unwrap();
+    for key in 0..95 {
+        setup.execute(&insert, (key, key.to_string())).await.unwrap();
+    }
+    for wire in VERSIONS {
+        let session = session_with(wire, "it_stream").await;
+        let select = session
+            .prepare("SELECT * FROM t WHERE p = ?")
+            .await
+            .unwrap()
+            .with_page_size(10);
+        let rows = session.execute_rows::<Row>(&select, (0,));
+        let sum: i32 = rows
+            .map(|row| row.unwrap())
+            .filter(|row| std::future::ready(row.v == row.c.to_string()))
+            .map(|row| row.c)
+            .fold(0, async |sum, key| sum + key)
+            .await;
+        assert_eq!(sum, (0..95).sum::<i32>(), "{wire:?}");
+        // Somebody who has seen enough lets the rest be.
+        let rows = session.execute_rows::<Row>(&select, (0,)).take(15);
+        assert_eq!(rows.count().await, 15, "{wire:?}");
+        session.query("SELECT key FROM system.local", ()).await.unwrap();
+    }
 }
