@@ -1,7 +1,7 @@
 """Values of every CQL type encode to the published driver's bytes and decode to equal objects in protocols 3, 4, 5.
 
-Both of our ways are compared: the core's bind and decode plans, which statements and rows go through, and the classes of
-``cassandra.cqltypes``.
+Both of our ways are compared: the core's bind and decode plans, which statements and rows go through, and the classes
+of ``cassandra.cqltypes``.
 """
 
 from __future__ import annotations
@@ -90,10 +90,10 @@ def test_bytes_of_a_server_decode_to_equal_objects(oracle: Oracle, seed: int, na
 
 
 def published_differs(kind: Any) -> bool:
-    """Whether *kind* has ``frozen`` or ``reversed`` around a type where the published driver heeds it and servers do not.
+    """Whether *kind* has ``frozen`` or ``reversed`` where the published driver heeds it and servers do not.
 
-    Around the element of a vector it writes the element's length, and around text it reads empty text as null; servers,
-    and the core, see the type inside.
+    Around the element of a vector it writes the element's length, and around text it reads empty text as null;
+    servers, and the core, see the type inside.
     """
     if not isinstance(kind, tuple):
         return False

@@ -252,9 +252,7 @@ def test_a_request_that_takes_too_long_times_out(session: Session) -> None:
         ({"name": "a"}, ValueError),
     ],
 )
-def test_values_that_do_not_fit_raise_before_anything_is_sent(
-    session: Session, values: Any, raised: Any
-) -> None:
+def test_values_that_do_not_fit_raise_before_anything_is_sent(session: Session, values: Any, raised: Any) -> None:
     insert = session.prepare("INSERT INTO numbers (id, name) VALUES (?, ?)")
     if raised is None:
         insert.bind(values)
@@ -306,5 +304,5 @@ def test_a_session_that_was_shut_down_refuses_requests(contact_points: list[str]
     cluster = Cluster(contact_points)
     session = cluster.connect()
     cluster.shutdown()
-    with pytest.raises(Exception, match="(?i)shut ?down"):
+    with pytest.raises(Exception, match=r"(?i)shut ?down"):
         session.execute("SELECT key FROM system.local")
