@@ -615,6 +615,7 @@ class Cluster:
             "heartbeat_timeout": self.idle_heartbeat_timeout,
             "schema_agreement_wait": self.max_schema_agreement_wait,
             "max_requests_per_connection": self._max_requests,
+            "prepare_on_all_hosts": self.prepare_on_all_hosts,
             "sockopts": list(self.sockopts or ()),
             "cql_version": self.cql_version,
             "no_compact": self.no_compact,

@@ -33,6 +33,7 @@ classes! {
     exponential_reconnection_policy = "cassandra.policies"."ExponentialReconnectionPolicy";
     fallthrough_retry_policy = "cassandra.policies"."FallthroughRetryPolicy";
     monotonic_timestamp_generator = "cassandra.timestamps"."MonotonicTimestampGenerator";
+    no_speculative_execution_policy = "cassandra.policies"."NoSpeculativeExecutionPolicy";
     never_retry_policy = "cassandra.policies"."NeverRetryPolicy";
     retry_policy = "cassandra.policies"."RetryPolicy";
     round_robin_policy = "cassandra.policies"."RoundRobinPolicy";

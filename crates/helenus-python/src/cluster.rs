@@ -162,6 +162,9 @@ impl ClusterCore {
         if let Some(count) = options.get("max_requests_per_connection")? {
             builder = builder.max_requests_per_connection(count);
         }
+        if let Some(all) = options.get("prepare_on_all_hosts")? {
+            builder = builder.prepare_on_all_nodes(all);
+        }
         if let Some(version) = options.get::<String>("cql_version")? {
             builder = builder.startup_option("CQL_VERSION", version);
         }

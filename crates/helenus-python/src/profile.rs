@@ -10,6 +10,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use crate::classes;
 use crate::policy::{PlanSource, RetrySource};
 
 /// A profile in the core's terms.
@@ -133,6 +134,7 @@ pub(crate) fn resolve<'py>(profile: &Bound<'py, PyAny>) -> PyResult<Bound<'py, R
         .load_balancing(twin)
         .retry_policy(retry_twin)
         .build();
+    warn_of_what_is_not_done(profile)?;
     let row_factory = profile.getattr(intern!(py, "row_factory"))?.unbind();
     let resolved = Bound::new(
         py,
@@ -146,4 +148,19 @@ pub(crate) fn resolve<'py>(profile: &Bound<'py, PyAny>) -> PyResult<Bound<'py, R
     )?;
     profile.setattr(attribute, &resolved)?;
     Ok(resolved)
+}
+
+/// Options of a profile that this version does not act on are said aloud.
+fn warn_of_what_is_not_done(profile: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = profile.py();
+    let speculation = profile.getattr(intern!(py, "speculative_execution_policy"))?;
+    let none = speculation.is_none()
+        || speculation
+            .get_type()
+            .is(classes::no_speculative_execution_policy(py)?);
+    if !none {
+        let message = "speculative_execution_policy is not acted on by this version of the driver: requests run without it";
+        classes::cluster_log(py)?.call_method1(intern!(py, "warning"), (message,))?;
+    }
+    Ok(())
 }

@@ -23,6 +23,7 @@ from cassandra._driver.profiles import (
     check_serial,
 )
 from cassandra.encoder import Encoder
+from cassandra.protocol import ProtocolHandler
 from cassandra.query import PreparedStatement, tuple_factory
 
 if TYPE_CHECKING:
@@ -67,8 +68,6 @@ class Session(_core.SessionBase):
     """Gives these timestamps, in microseconds."""
     encoder: Encoder = None  # type: ignore[assignment]
     """Makes CQL literals of the parameters of statements that are not prepared."""
-    client_protocol_handler: Any = None
-    """Kept for programs that set it; the messages themselves are made in native code."""
 
     def __init__(self, cluster: Cluster, hosts: Iterable[Host], keyspace: str | None = None) -> None:
         self.cluster = cluster
@@ -86,6 +85,16 @@ class Session(_core.SessionBase):
     def keyspace(self) -> str | None:
         """The keyspace of statements that name none."""
         return self._keyspace
+
+    @property
+    def client_protocol_handler(self) -> Any:
+        """Encodes and decodes messages. Native code does that, for every session alike."""
+        return ProtocolHandler
+
+    @client_protocol_handler.setter
+    def client_protocol_handler(self, handler: Any) -> None:
+        if handler is not ProtocolHandler:
+            raise UnsupportedOperation("client_protocol_handler cannot be exchanged in this version of the driver")
 
     # Options that belong to the default profile, or to the session itself once one of them has been set here.
 
