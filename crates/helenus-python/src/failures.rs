@@ -303,33 +303,45 @@ fn exception(py: Python<'_>, context: &SessionContext, error: &RequestError) -> 
                 };
                 errors.set_item(attempt.node.to_string(), reason)?;
             }
-            let last = error.coordinator().map(|node| node.to_string());
+            let last = error
+                .coordinator()
+                .map(|node| context.host(py, node))
+                .transpose()?
+                .map(Bound::unbind);
             let class = classes::operation_timed_out(py)?;
             Ok(PyErr::from_type(class.clone(), (errors.unbind(), last)))
         }
         RequestErrorKind::ConnectionLost(lost) => {
             connection_error(py, lost.to_string(), &lost.endpoint.to_string())
         }
-        RequestErrorKind::NoNode | RequestErrorKind::SessionClosed => {
+        RequestErrorKind::SessionClosed => {
+            let errors = PyDict::new(py);
+            for node in context.session.state().nodes().iter() {
+                let cause = raised(classes::connection_exception(py), "Pool is shutdown".to_owned());
+                errors.set_item(context.host(py, node)?, cause.into_value(py))?;
+            }
+            no_host_available(py, errors)
+        }
+        RequestErrorKind::NoNode => {
             let errors = PyDict::new(py);
             for attempt in error.attempts() {
                 let host = context.host(py, &attempt.node)?;
                 errors.set_item(host, attempt_exception(py, attempt)?.into_value(py))?;
             }
-            let class = classes::no_host_available(py)?;
-            let message = match error.kind() {
-                RequestErrorKind::SessionClosed => {
-                    "Unable to complete the operation: the session is shut down"
-                }
-                _ => "Unable to complete the operation against any hosts",
-            };
-            Ok(PyErr::from_type(class.clone(), (message, errors.unbind())))
+            no_host_available(py, errors)
         }
         RequestErrorKind::Encode(_) | RequestErrorKind::InvalidOption { .. } => {
             Ok(raised(classes::unsupported_operation(py), error.to_string()))
         }
         _ => Ok(driver_exception(py, error.to_string())),
     }
+}
+
+/// No node took the request, for these reasons.
+fn no_host_available(py: Python<'_>, errors: Bound<'_, PyDict>) -> PyResult<PyErr> {
+    let class = classes::no_host_available(py)?;
+    let message = "Unable to complete the operation against any hosts";
+    Ok(PyErr::from_type(class.clone(), (message, errors.unbind())))
 }
 
 /// The exception that one attempt ended with.

@@ -167,7 +167,7 @@ class Session(_core.SessionBase):
         try:
             return profiles[name]
         except KeyError:
-            names = ", ".join(_PROFILE_NAMES.get(known, str(known)) for known in profiles)
+            names = ", ".join(_PROFILE_NAMES.get(known, f'"{known}"') for known in profiles)
             raise ValueError(f'Invalid execution_profile: "{name}"; valid profiles are: {names}.') from None
 
     def _maybe_get_execution_profile(self, ep: Any) -> ExecutionProfile:

@@ -60,10 +60,8 @@ print("parent:", session.execute("SELECT key FROM system.local").one())
 
 def test_a_wait_is_interrupted_by_ctrl_c(contact_points: list[str]) -> None:
     program = """
-session.execute("SELECT key FROM system.local")
-print("waiting", flush=True)
-loop = threading.Event()
 try:
+    print("waiting", flush=True)
     while True:
         session.execute("SELECT * FROM system_schema.columns").all()
 except KeyboardInterrupt:
