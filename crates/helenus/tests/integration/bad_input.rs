@@ -147,6 +147,23 @@ async fn a_datacenter_or_a_keyspace_that_does_not_exist_is_named() {
     );
 }
 
+#[tokio::test]
+async fn a_protocol_version_that_was_asked_for_and_is_not_spoken_is_named() {
+    let cluster = builder()
+        .protocol_version(ProtocolVersion::DseV2)
+        .build()
+        .unwrap();
+    let error = cluster.connect().await.unwrap_err();
+    let ContactPointError::Connect(cause) = only_cause(&error) else {
+        panic!("{error}");
+    };
+    assert!(
+        matches!(cause.kind, ConnectErrorKind::NoCommonVersion { .. }),
+        "{cause:?}"
+    );
+    assert!(error.to_string().contains("DSE_V2"), "{error}");
+}
+
 /// What was refused before it was sent, and why.
 fn refused(error: RequestError) -> (SerializeErrorKind, String) {
     assert_eq!(error.applied(), Applied::NotSent, "{error}");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use futures_util::StreamExt as _;
-use helenus::{BatchStatement, ConsistencyLevel, NamedValues, SimpleStatement};
+use helenus::{BatchStatement, Compression, ConsistencyLevel, NamedValues, ProtocolVersion, SimpleStatement};
 
 use crate::common::{WIRES, builder, ddl, fresh_keyspace, session_with};
 
@@ -132,7 +132,7 @@ async fn the_server_sees_the_protocol_version_and_the_compression_that_were_aske
             .collect_rows()
             .await
             .unwrap();
-        let compression = wire.compression.map(helenus::Compression::name);
+        let compression = wire.compression.map(Compression::name);
         let mine: Vec<_> = seen
             .iter()
             .filter(|(_, options)| options.get("CLIENT_ID") == Some(&id))
@@ -148,5 +148,29 @@ async fn the_server_sees_the_protocol_version_and_the_compression_that_were_aske
             );
             assert_eq!(options.get("DRIVER_NAME").map(String::as_str), Some("Helenus"));
         }
+    }
+}
+
+#[tokio::test]
+async fn the_first_compression_that_protocol_and_server_know_is_taken() {
+    let both = [Compression::Snappy, Compression::Lz4];
+    for (version, expected) in [(ProtocolVersion::V5, "lz4"), (ProtocolVersion::V4, "snappy")] {
+        let id = uuid::Uuid::new_v4().to_string();
+        let builder = builder().protocol_version(version).compression(both);
+        let cluster = builder.startup_option("CLIENT_ID", &id).build().unwrap();
+        let session = cluster.connect().await.unwrap();
+        let seen = session
+            .query_rows::<(HashMap<String, String>,)>("SELECT client_options FROM system_views.clients", ())
+            .collect_rows()
+            .await
+            .unwrap();
+        let mut mine = seen
+            .iter()
+            .filter(|(options,)| options.get("CLIENT_ID") == Some(&id));
+        assert!(mine.clone().count() > 0);
+        assert!(
+            mine.all(|(options,)| options.get("COMPRESSION").is_some_and(|name| name == expected)),
+            "{seen:?}"
+        );
     }
 }

@@ -31,9 +31,14 @@ async fn a_conditional_statement_says_whether_it_was_applied() {
         .with_serial_consistency(helenus::ConsistencyLevel::LocalSerial);
     assert!(session.query(&update, ()).await.unwrap().was_applied());
     assert!(!session.query(&update, ()).await.unwrap().was_applied());
-    let mut batch = BatchStatement::logged();
+    let mut batch = BatchStatement::logged().with_serial_consistency(ConsistencyLevel::Serial);
     batch.add_prepared(&insert, (1, 0)).unwrap();
     assert!(!session.batch(&batch).await.unwrap().was_applied());
+    // A read that sees what conditional statements have decided.
+    let select =
+        SimpleStatement::new("SELECT v FROM t WHERE k = 1").with_consistency(ConsistencyLevel::LocalSerial);
+    let result = session.query(select, ()).await.unwrap();
+    assert_eq!(result.single_row::<(i32,)>().unwrap(), (30,));
 }
 
 #[tokio::test]
@@ -224,6 +229,8 @@ async fn counters_are_updated_alone_and_in_batches() {
         .add_prepared(&update, (10_i64, 1))
         .unwrap()
         .add_prepared(&update, (1_i64, 2))
+        .unwrap()
+        .add_simple("UPDATE t SET n = n - 7 WHERE k = 3", ())
         .unwrap();
     session.batch(&batch).await.unwrap();
     let mut rows = session
@@ -232,7 +239,7 @@ async fn counters_are_updated_alone_and_in_batches() {
         .await
         .unwrap();
     rows.sort_unstable();
-    assert_eq!(rows, [(1, 15), (2, 1)]);
+    assert_eq!(rows, [(1, 15), (2, 1), (3, -7)]);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use helenus::{
 };
 use uuid::Uuid;
 
-use crate::common::{VERSIONS, builder, ddl, fresh_keyspace, session, session_with};
+use crate::common::{VERSIONS, WIRES, builder, ddl, fresh_keyspace, session, session_with};
 
 #[tokio::test]
 async fn a_session_speaks_v5_unless_told_otherwise_and_knows_its_nodes() {
@@ -42,7 +42,7 @@ async fn rows_are_written_and_read_in_every_way() {
         .await
         .unwrap();
     assert_eq!(created.schema_agreement(), Some(SchemaAgreement::Reached));
-    for (partition, wire) in (0_i32..).zip(VERSIONS) {
+    for (partition, wire) in (0_i32..).zip(WIRES) {
         let session = session_with(wire, "it_smoke").await;
         session
             .query(
