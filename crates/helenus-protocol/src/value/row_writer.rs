@@ -155,7 +155,16 @@ impl SerializedRow {
         columns: &[ColumnSpec],
         row: &(impl SerializeRow + ?Sized),
     ) -> Result<Self, SerializeError> {
-        let mut serialized = Self::EMPTY;
+        // Room for what most rows have, so that the buffer need not grow step by step.
+        let room = if columns.is_empty() {
+            0
+        } else {
+            (columns.len() * 16).max(128)
+        };
+        let mut serialized = Self {
+            bytes: Vec::with_capacity(room),
+            ..Self::EMPTY
+        };
         serialized.refill(columns, row)?;
         Ok(serialized)
     }
