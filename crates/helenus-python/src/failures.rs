@@ -5,7 +5,7 @@
 //! RequestError::Server               the exception of the ERROR's code, as cassandra.protocol makes it
 //!              ::Timeout             OperationTimedOut, errors by endpoint
 //!              ::ConnectionLost      ConnectionShutdown
-//!              ::NoNode              NoHostAvailable, errors by Host
+//!              after the last node   NoHostAvailable, errors by Host: another node was to be tried, and there is none
 //!              ::Encode              UnsupportedOperation
 //!              everything else       DriverException
 //! ```
@@ -292,6 +292,14 @@ pub(crate) fn request_failed(py: Python<'_>, context: &SessionContext, error: &R
 }
 
 fn exception(py: Python<'_>, context: &SessionContext, error: &RequestError) -> PyResult<PyErr> {
+    if error.is_plan_exhausted() {
+        let errors = PyDict::new(py);
+        for attempt in error.attempts() {
+            let host = context.host(py, &attempt.node)?;
+            errors.set_item(host, attempt_exception(py, attempt)?.into_value(py))?;
+        }
+        return no_host_available(py, errors);
+    }
     match error.kind() {
         RequestErrorKind::Server(server) => server_error(py, server),
         RequestErrorKind::Timeout { .. } => {
@@ -319,14 +327,6 @@ fn exception(py: Python<'_>, context: &SessionContext, error: &RequestError) -> 
             for node in context.session.state().nodes().iter() {
                 let cause = raised(classes::connection_exception(py), "Pool is shutdown".to_owned());
                 errors.set_item(context.host(py, node)?, cause.into_value(py))?;
-            }
-            no_host_available(py, errors)
-        }
-        RequestErrorKind::NoNode => {
-            let errors = PyDict::new(py);
-            for attempt in error.attempts() {
-                let host = context.host(py, &attempt.node)?;
-                errors.set_item(host, attempt_exception(py, attempt)?.into_value(py))?;
             }
             no_host_available(py, errors)
         }

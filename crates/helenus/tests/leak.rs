@@ -53,7 +53,10 @@ async fn requests_that_time_out_leave_no_memory_no_descriptor_and_no_stream_id_b
     let timeouts = run(&session, &select, &held, requests()).await;
     settle(&session, &held).await;
     let grown = resident_kib().saturating_sub(memory);
-    assert!(timeouts > requests() / HELD_ONE_IN / 2, "only {timeouts} requests timed out");
+    assert!(
+        timeouts > requests() / HELD_ONE_IN / 2,
+        "only {timeouts} requests timed out"
+    );
     assert!(grown < ROOM_KIB, "{grown} KiB more than before");
     assert_eq!(descriptors, self::descriptors());
 }
@@ -132,7 +135,10 @@ async fn settle(session: &Session, held: &Held) {
 
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
     line.trim().trim_end_matches("kB").trim().parse().unwrap()
 }
 

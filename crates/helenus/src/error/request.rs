@@ -20,6 +20,7 @@ struct Inner {
     kind: RequestErrorKind,
     applied: Applied,
     attempts: Vec<Attempt>,
+    plan_exhausted: bool,
 }
 
 /// What went wrong.
@@ -197,6 +198,7 @@ impl RequestError {
     pub(crate) fn new(kind: RequestErrorKind, attempts: Vec<Attempt>) -> Self {
         let applied = attempts.iter().map(|attempt| attempt.error.applied()).max();
         Self(Box::new(Inner {
+            plan_exhausted: matches!(kind, RequestErrorKind::NoNode),
             kind,
             applied: applied.unwrap_or(Applied::NotSent),
             attempts,
@@ -207,6 +209,13 @@ impl RequestError {
     #[cold]
     pub(crate) fn not_sent(kind: RequestErrorKind) -> Self {
         Self::new(kind, Vec::new())
+    }
+
+    /// The same error of a request that was to go on with another node, of which there was none.
+    #[cold]
+    pub(crate) fn with_exhausted_plan(mut self) -> Self {
+        self.0.plan_exhausted = true;
+        self
     }
 
     /// What went wrong.
@@ -235,6 +244,11 @@ impl RequestError {
             RequestErrorKind::Server(error) => Some(error),
             _ => None,
         }
+    }
+
+    /// Whether the request was to go on with another node, and its query plan had none left.
+    pub fn is_plan_exhausted(&self) -> bool {
+        self.0.plan_exhausted
     }
 
     /// Whether time ran out on the client's side.

@@ -127,7 +127,8 @@ fn next_step(job: &mut Job, error: AttemptError, retries: &mut usize) -> Result<
             Err(kind) => return Err(job.fail(kind)),
         };
     }
-    sent.map(Step::Wait).ok_or_else(|| job.fail(kind))
+    sent.map(Step::Wait)
+        .ok_or_else(|| job.fail(kind).with_exhausted_plan())
 }
 
 /// How often statements were prepared again for this request, by node and id.
