@@ -1,7 +1,7 @@
 //! One value of a type without element types, from its bytes to its Python object.
 //!
-//! The bytes are those of native protocol v4 §6 (v5 §6). The Python types and their limits are those of the published
-//! driver: a timestamp is a naive `datetime` in UTC, reached through a float of seconds as it does.
+//! The bytes are those of native protocol v4 §6 (v5 §6). The Python types are those of the published driver: a
+//! timestamp is a naive `datetime` in UTC.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -132,22 +132,10 @@ const DAY: i64 = 86_400;
 const FIRST_DAY: i64 = -719_162;
 const LAST_DAY: i64 = 2_932_896;
 
-/// Milliseconds from 1970-01-01 to a naive `datetime` in UTC.
-///
-/// The published driver divides by 1000 in floating point and lets `timedelta` round to microseconds; far from 1970
-/// that is off by some microseconds, and equal objects are the promise, so the same arithmetic is done here.
+/// Milliseconds from 1970-01-01 to a naive `datetime` in UTC, exact in every year that Python has.
 pub(super) fn timestamp<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
-    #[expect(clippy::cast_precision_loss, reason = "the published driver's arithmetic")]
-    let seconds = i64::from_be_bytes(exactly(bytes)?) as f64 / 1000.0;
-    if seconds.abs() > 1e12 {
-        return Err(Declined::Unusual);
-    }
-    let whole = seconds.trunc();
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "bounded above, both far inside i64"
-    )]
-    let microseconds = whole as i64 * 1_000_000 + ((seconds - whole) * 1e6).round_ties_even() as i64;
+    let milliseconds = i64::from_be_bytes(exactly(bytes)?);
+    let microseconds = milliseconds.checked_mul(1000).ok_or(Declined::Unusual)?;
     let day = microseconds.div_euclid(DAY * 1_000_000);
     let time = microseconds.rem_euclid(DAY * 1_000_000);
     if !(FIRST_DAY..=LAST_DAY).contains(&day) {

@@ -194,8 +194,6 @@ fn days_from_civil(year: i32, month: u8, day: u8) -> i64 {
 }
 
 /// Milliseconds from 1970-01-01 UTC of a naive `datetime`, which counts as UTC, or of one in `timezone.utc`.
-///
-/// The arithmetic in floating point is that of the published driver, so that the last millisecond agrees.
 pub(super) fn timestamp(value: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> Outcome {
     let py = value.py();
     let time = value.cast_exact::<PyDateTime>().map_err(|_| Declined::Unusual)?;
@@ -207,12 +205,8 @@ pub(super) fn timestamp(value: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> Outcome 
     let days = days_from_civil(time.get_year(), time.get_month(), time.get_day());
     let seconds = ((days * 24 + i64::from(time.get_hour())) * 60 + i64::from(time.get_minute())) * 60
         + i64::from(time.get_second());
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        reason = "the published driver's arithmetic"
-    )]
-    let milliseconds = (seconds as f64 * 1e3 + f64::from(time.get_microsecond()) / 1e3) as i64;
+    // What is below a millisecond is cut off, towards the epoch.
+    let milliseconds = (seconds * 1_000_000 + i64::from(time.get_microsecond())) / 1000;
     out.extend_from_slice(&milliseconds.to_be_bytes());
     Ok(())
 }
