@@ -11,6 +11,7 @@ import pytest
 from cassandra import ConsistencyLevel, InvalidRequest, OperationTimedOut, Unavailable
 from cassandra.cluster import Cluster, NoHostAvailable, QueryExhausted, ResultSet, Session, UserTypeDoesNotExist
 from cassandra.concurrent import execute_concurrent, execute_concurrent_with_args
+from cassandra.policies import FallthroughRetryPolicy
 from cassandra.protocol import SyntaxException
 from cassandra.query import (
     UNSET_VALUE,
@@ -174,8 +175,11 @@ def test_server_errors_keep_their_classes_and_words(table: Session) -> None:
         table.execute("SELEC")
     with pytest.raises(InvalidRequest, match=r"Error from server: code=2200 \[Invalid query\] message="):
         table.execute("SELECT * FROM nope")
+    unreachable = SimpleStatement(
+        "SELECT * FROM t", consistency_level=ConsistencyLevel.THREE, retry_policy=FallthroughRetryPolicy()
+    )
     with pytest.raises(Unavailable) as raised:
-        table.execute(SimpleStatement("SELECT * FROM t", consistency_level=ConsistencyLevel.THREE))
+        table.execute(unreachable)
     assert (raised.value.consistency, raised.value.required_replicas, raised.value.alive_replicas) == (3, 3, 1)
 
 
