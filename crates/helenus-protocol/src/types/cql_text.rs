@@ -199,7 +199,7 @@ impl Parser<'_, '_> {
 }
 
 /// Writes an identifier, in double quotes unless it is lower case throughout and not the name of a native type.
-pub(super) fn write_identifier(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+pub(crate) fn write_identifier(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
     let mut chars = name.chars();
     let plain = chars.next().is_some_and(|c| c.is_ascii_lowercase())
         && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::ProtocolError;
 
 pub use column::ColumnSpec;
+pub(crate) use cql_text::write_identifier;
 pub use native::NativeType;
 
 /// How deep types may be nested: `list<list<int>>` is 3 deep. Deeper ones are refused while reading.
@@ -193,10 +194,10 @@ impl fmt::Display for CqlType {
 impl fmt::Display for UserDefinedType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.keyspace.is_empty() {
-            cql_text::write_identifier(f, &self.keyspace)?;
+            write_identifier(f, &self.keyspace)?;
             f.write_str(".")?;
         }
-        cql_text::write_identifier(f, &self.name)
+        write_identifier(f, &self.name)
     }
 }
 

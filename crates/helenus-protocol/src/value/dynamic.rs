@@ -439,8 +439,11 @@ impl<'f> DeserializeRow<'f> for CqlRow {
     }
 
     fn deserialize_row((): &(), row: &mut RowReader<'_, 'f>) -> Result<Self, DeserializeError> {
-        let values: Result<_, _> = row.columns().iter().map(|_| row.read()).collect();
-        values.map(Self)
+        let mut values = Vec::with_capacity(row.columns().len());
+        for _ in row.columns() {
+            values.push(row.read()?);
+        }
+        Ok(Self(values))
     }
 }
 

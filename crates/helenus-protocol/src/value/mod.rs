@@ -11,6 +11,7 @@ mod big;
 mod blob;
 mod collection;
 mod date_range;
+mod display;
 mod dynamic;
 mod error;
 mod fixed;

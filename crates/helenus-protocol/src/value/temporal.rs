@@ -288,6 +288,7 @@ through! {
 
 #[cfg(feature = "chrono")]
 mod chrono;
+mod display;
 #[cfg(feature = "time")]
 mod time;
 

@@ -311,6 +311,11 @@ proptest! {
     }
 
     #[test]
+    fn every_value_can_be_written_as_text((_, value) in typed_values()) {
+        prop_assert!(!value.to_string().is_empty());
+    }
+
+    #[test]
     fn bytes_cut_anywhere_do_not_panic((ty, value) in typed_values()) {
         let mut bytes = Vec::new();
         encode_value(&value, &ty, &mut bytes).unwrap();
