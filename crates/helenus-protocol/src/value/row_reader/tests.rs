@@ -92,3 +92,36 @@ fn rows_without_columns_are_no_rows() {
         0
     );
 }
+
+#[test]
+fn rows_that_borrow_allocate_nothing() {
+    let columns = columns();
+    let content = Bytes::from(ROWS.repeat(100));
+    let counted = allocation_counter::measure(|| {
+        let rows = TypedRows::<(i32, Option<&str>)>::new(&columns, &content, 200).unwrap();
+        assert_eq!(rows.filter(|row| row.is_ok()).count(), 200);
+    });
+    assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn rows_of_a_page_are_read_with_the_columns_that_the_client_knows() {
+    let columns = columns();
+    let metadata = crate::RowsMetadata {
+        column_count: 2,
+        ..Default::default()
+    };
+    let rows = Rows {
+        metadata,
+        row_count: 2,
+        content: Bytes::from_static(ROWS),
+    };
+    let read: Vec<(i32, Option<&str>)> = rows.typed(&columns).unwrap().map(Result::unwrap).collect();
+    assert_eq!(read, [(1, Some("ab")), (2, None)]);
+    let mismatch = rows.typed::<CqlRow>(&columns[..1]).unwrap_err();
+    assert_eq!(mismatch.to_string(), "the row has 2 columns, the Rust type has 1");
+    assert_eq!(
+        rows.cells().next_cell().unwrap().unwrap().as_slice(),
+        [0, 0, 0, 1]
+    );
+}

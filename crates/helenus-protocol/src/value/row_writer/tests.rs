@@ -179,3 +179,11 @@ fn a_row_can_be_filled_again() {
     row.refill(&columns, &(1, 1)).unwrap_err();
     assert_eq!(row, SerializedRow::EMPTY);
 }
+
+#[test]
+fn filling_a_row_again_allocates_nothing() {
+    let columns = int_and_text();
+    let mut row = SerializedRow::from_row(&columns, &(1, "a text")).unwrap();
+    let counted = allocation_counter::measure(|| row.refill(&columns, &(2, "b text")).unwrap());
+    assert_eq!(counted.count_total, 0);
+}
