@@ -311,6 +311,7 @@ class Cluster:
         self.no_compact = no_compact
         self.monitor_reporting_enabled = monitor_reporting_enabled
         self.monitor_reporting_interval = monitor_reporting_interval
+        self._warn_of_idle_options()
         self.client_id = client_id or uuid.uuid4()
         if application_name:
             self.application_name = application_name
@@ -362,6 +363,18 @@ class Cluster:
             raise _options.not_available("ssl_context")
         if ssl_options is not None:
             raise _options.not_available("ssl_options")
+
+    def _warn_of_idle_options(self) -> None:
+        """Say which options were set that nothing acts on: the core refreshes nodes at its own pace."""
+        for name in (
+            "schema_event_refresh_window",
+            "topology_event_refresh_window",
+            "status_event_refresh_window",
+            "monitor_reporting_enabled",
+            "monitor_reporting_interval",
+        ):
+            if getattr(self, name) != getattr(type(self), name):
+                log.warning("Cluster.%s has no effect: nothing acts on it yet", name)
 
     def _set_contact_points(self, contact_points: Any, load_balancing_policy: Any, profiles: Any) -> None:
         self._contact_points_explicit = contact_points is not _NOT_SET and contact_points is not None

@@ -46,6 +46,8 @@ def connected(request: pytest.FixtureRequest, contact_points: list[str]) -> Iter
         f"CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}"
     )
     session.set_keyspace(keyspace)
+    # Some servers warn of unqualified names in prepared statements, and cannot send warnings by protocol version 3.
+    session.of = keyspace + "."
     session.execute("CREATE TABLE items (id int PRIMARY KEY, name text, payload blob)")
     session.execute("CREATE TABLE hits (id int PRIMARY KEY, total counter)")
     session.execute(
@@ -69,17 +71,17 @@ def test_simple_statements_take_parameters_by_position_and_by_name(connected: Se
 
 @pytest.mark.smoke
 def test_prepared_statements_bind_by_position_and_by_name(connected: Session) -> None:
-    insert = connected.prepare("INSERT INTO items (id, name, payload) VALUES (?, ?, ?)")
+    insert = connected.prepare(f"INSERT INTO {connected.of}items (id, name, payload) VALUES (?, ?, ?)")
     connected.execute(insert, (10, "ten", None))
     connected.execute(insert.bind({"id": 11, "name": "eleven", "payload": b"x" * 10}))
-    select = connected.prepare("SELECT * FROM items WHERE id = ?")
+    select = connected.prepare(f"SELECT * FROM {connected.of}items WHERE id = ?")
     assert tuple(connected.execute(select, [10]).one()) == (10, "ten", None)
     assert tuple(connected.execute(select, [11]).one()) == (11, "eleven", b"x" * 10)
 
 
 @pytest.mark.smoke
 def test_batches_of_all_kinds_are_applied(connected: Session) -> None:
-    insert = connected.prepare("INSERT INTO items (id, name) VALUES (?, ?)")
+    insert = connected.prepare(f"INSERT INTO {connected.of}items (id, name) VALUES (?, ?)")
     for number, kind in ((100, BatchType.LOGGED), (200, BatchType.UNLOGGED)):
         batch = BatchStatement(batch_type=kind, consistency_level=ConsistencyLevel.ONE)
         batch.add(insert, (number, "prepared"))
@@ -95,7 +97,7 @@ def test_batches_of_all_kinds_are_applied(connected: Session) -> None:
 
 @pytest.mark.smoke
 def test_pages_follow_each_other(connected: Session) -> None:
-    insert = connected.prepare("INSERT INTO items (id, name) VALUES (?, ?)")
+    insert = connected.prepare(f"INSERT INTO {connected.of}items (id, name) VALUES (?, ?)")
     execute_concurrent_with_args(connected, insert, [(number, "paged") for number in range(1000, 1250)])
     statement = SimpleStatement("SELECT id FROM items", fetch_size=40)
     result = connected.execute(statement)
@@ -112,7 +114,7 @@ def test_pages_follow_each_other(connected: Session) -> None:
 
 def test_a_value_of_a_megabyte_comes_back(connected: Session) -> None:
     content = bytes(range(256)) * 4096
-    insert = connected.prepare("INSERT INTO items (id, payload) VALUES (?, ?)")
+    insert = connected.prepare(f"INSERT INTO {connected.of}items (id, payload) VALUES (?, ?)")
     connected.execute(insert, (5, content))
     assert connected.execute("SELECT payload FROM items WHERE id = 5").one().payload == content
 
@@ -141,7 +143,9 @@ def test_values_of_the_types_come_back(connected: Session) -> None:
         "t": 127,
     }
     columns = list(values)
-    insert = connected.prepare(f"INSERT INTO kinds ({', '.join(columns)}) VALUES ({', '.join('?' for _ in columns)})")
+    insert = connected.prepare(
+        f"INSERT INTO {connected.of}kinds ({', '.join(columns)}) VALUES ({', '.join('?' for _ in columns)})"
+    )
     connected.execute(insert, [values[column] for column in columns])
     row = connected.execute(f"SELECT {', '.join(columns)} FROM kinds WHERE id = 1").one()
     for column in columns:
