@@ -92,8 +92,8 @@ def test_bytes_of_a_server_decode_to_equal_objects(oracle: Oracle, seed: int, na
 def published_differs(kind: Any) -> bool:
     """Whether *kind* has ``frozen`` or ``reversed`` where the published driver heeds it and servers do not.
 
-    Around the element of a vector it writes the element's length, and around text it reads empty text as null;
-    servers, and the core, see the type inside.
+    Around the element of a vector, and where that is a vector itself, it writes the element's length, and around text
+    it reads empty text as null; servers, and the core, see the type inside.
     """
     if not isinstance(kind, tuple):
         return False
