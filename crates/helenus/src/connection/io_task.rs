@@ -18,18 +18,14 @@ use helenus_protocol::{
 use tokio::io::AsyncRead;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Sleep;
-use tokio_util::io::poll_read_buf;
 
 use super::error::CloseCause;
 use super::heartbeat::{Heartbeat, HeartbeatAction};
 use super::pending::PendingResponse;
+use super::read_buffer::ReadBuffers;
 use super::shared::{Shared, Submitter};
 use super::slab::Delivery;
 
-/// Free bytes in the read buffer that a read begins with.
-const READ_SIZE: usize = 64 * 1024;
-/// Room made at once for an envelope that is still incomplete; more only as its bytes really arrive.
-const LARGE_READ_SIZE: usize = 4 * 1024 * 1024;
 /// Reads before other tasks get their turn.
 const READS_PER_POLL: usize = 16;
 /// Deadlines are swept at multiples of this.
@@ -40,6 +36,7 @@ pub(super) struct IoTask {
     shared: Arc<Shared>,
     read: Box<dyn AsyncRead + Send + Unpin>,
     decoder: InboundDecoder,
+    buffers: ReadBuffers,
     heartbeat: Heartbeat,
     /// Kept until it is answered, so that it does not count as an orphan.
     heartbeat_request: Option<PendingResponse>,
@@ -67,6 +64,7 @@ impl IoTask {
             shared,
             read,
             decoder,
+            buffers: ReadBuffers::default(),
             heartbeat,
             heartbeat_request: None,
             opened: now,
@@ -103,17 +101,18 @@ impl IoTask {
 
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), CloseCause> {
         for _ in 0..READS_PER_POLL {
-            make_room(&mut self.decoder);
-            match poll_read_buf(Pin::new(&mut self.read), cx, self.decoder.buffer()) {
+            match self.buffers.poll_read(&mut *self.read, &mut self.decoder, cx) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Ok(0)) => return Err(CloseCause::ClosedByPeer),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Err(CloseCause::Io(Arc::new(error))),
             }
-            self.heartbeat.handle_read(now());
+            let now = now();
+            self.heartbeat.handle_read(now);
             while let Some(envelope) = self.decoder.next().map_err(CloseCause::Protocol)? {
                 self.hand_out(envelope)?;
             }
+            self.buffers.handle_drained(&mut self.decoder, now);
         }
         // There may be more.
         cx.waker().wake_by_ref();
@@ -171,10 +170,12 @@ impl IoTask {
     fn watch_time(&mut self, cx: &mut Context<'_>) -> Result<(), CloseCause> {
         loop {
             let sweep_at = self.shared.sweep_at().map(|at| self.next_tick(at));
-            let next = match (sweep_at, self.heartbeat.poll_timeout()) {
-                (Some(sweep), Some(heartbeat)) => Some(sweep.min(heartbeat)),
-                (sweep, heartbeat) => sweep.or(heartbeat),
-            };
+            let timeouts = [
+                sweep_at,
+                self.heartbeat.poll_timeout(),
+                self.buffers.poll_timeout(),
+            ];
+            let next = timeouts.into_iter().flatten().min();
             // A timer that fires too early does no harm: heartbeats move with each read, the timer does not.
             if let Some(next) = next
                 && self.timer_at.is_none_or(|at| next < at)
@@ -194,6 +195,7 @@ impl IoTask {
         if sweep_at.is_some_and(|at| at <= now) {
             self.shared.sweep(now);
         }
+        self.buffers.handle_timeout(now);
         match self.heartbeat.handle_timeout(now) {
             None => {}
             Some(HeartbeatAction::Send) => {
@@ -265,19 +267,6 @@ impl Drop for IoTask {
     fn drop(&mut self) {
         // Of no effect when it was closed already.
         self.shared.close(CloseCause::RuntimeShutDown);
-    }
-}
-
-/// Room for the next read. Announced lengths are believed up to a limit only.
-fn make_room(decoder: &mut InboundDecoder) {
-    let missing = decoder.missing();
-    let buffer = decoder.buffer();
-    if buffer.is_empty() {
-        buffer.reserve(READ_SIZE);
-    }
-    let wanted = missing.min(buffer.len().max(LARGE_READ_SIZE));
-    if buffer.capacity() - buffer.len() < wanted.max(1) {
-        buffer.reserve(wanted.max(READ_SIZE));
     }
 }
 

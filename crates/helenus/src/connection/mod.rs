@@ -22,6 +22,7 @@ mod negotiation;
 mod open;
 mod outbox;
 mod pending;
+mod read_buffer;
 mod shared;
 mod slab;
 pub(crate) mod transport;
