@@ -77,7 +77,8 @@ class _ConcurrentExecutor:
 
     def __init__(self, session: Any, statements_and_params: Iterable[tuple[Any, Any]], execution_profile: Any) -> None:
         self.session = session
-        self._numbered = iter(enumerate(statements_and_params))
+        self._statements = statements_and_params
+        self._numbered: Iterator[tuple[int, tuple[Any, Any]]] | None = None
         self._execution_profile = execution_profile
         self._condition = Condition()
         self._results: dict[int, ExecutionResult] = {}
@@ -90,9 +91,8 @@ class _ConcurrentExecutor:
 
     def _native(self, concurrency: int, fail_fast: bool) -> _core.ConcurrentResults | None:
         """The same work done by native code, if nothing stands in its way."""
-        statements = (pair for _, pair in self._numbered)
         return _core.execute_concurrent(
-            self.session, statements, concurrency, fail_fast, self._execution_profile, ExecutionResult
+            self.session, self._statements, concurrency, fail_fast, self._execution_profile, ExecutionResult
         )
 
     def _fill(self, concurrency: int) -> None:
@@ -104,13 +104,16 @@ class _ConcurrentExecutor:
             if self._starting:
                 return
             self._starting = True
+            if self._numbered is None:
+                self._numbered = enumerate(self._statements)
+            numbered = self._numbered
         try:
             while True:
                 with self._condition:
                     if self._exhausted or self._in_flight >= concurrency or (self._fail_fast and self._error):
                         self._starting = False
                         return
-                    item = next(self._numbered, None)
+                    item = next(numbered, None)
                     if item is None:
                         self._exhausted = True
                         self._starting = False

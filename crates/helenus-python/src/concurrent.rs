@@ -10,16 +10,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use helenus::{QueryResult, Request};
 use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyIterator, PyList, PyTuple, PyType};
 
+use crate::decode::RowShape;
 use crate::future::ResponseFuture;
 use crate::profile::ResolvedProfile;
-use crate::raw;
 use crate::request::{self, Call, Execution, Outcome, OutgoingRequest, Template};
-use crate::session::{SessionBase, SessionContext};
+use crate::result_set::ResultSet;
+use crate::session::{SessionBase, SessionContext, Timestamps};
+use crate::unasked::Unasked;
 use crate::wait::{Interrupted, wait_interruptibly};
+use crate::{failures, raw};
 
 /// Which requests were woken, and the thread that polls them.
 struct Woken {
@@ -67,11 +71,73 @@ struct Slot {
     running: Option<(Execution, Started)>,
 }
 
-/// A request that was started, without its execution.
+/// A request on its way, without its execution.
 struct Started {
     number: usize,
-    outgoing: OutgoingRequest,
+    what: What,
 }
+
+enum What {
+    /// One of many with the same statement.
+    Of {
+        many: Arc<Many>,
+        parameters: Py<PyAny>,
+        /// Until it is started; after that where further pages may follow.
+        request: Option<Request>,
+    },
+    Single(Box<OutgoingRequest>),
+}
+
+impl Started {
+    fn start(&mut self, context: &SessionContext) -> PyResult<Execution> {
+        match &mut self.what {
+            What::Single(outgoing) => outgoing.start(context),
+            What::Of { many, request, .. } => {
+                let kept = request.clone().filter(|_| many.template.gives_rows());
+                let request = std::mem::replace(request, kept);
+                let request = request.ok_or_else(|| PyRuntimeError::new_err("the request has been sent"))?;
+                Ok(context.session.start(request))
+            }
+        }
+    }
+}
+
+/// What requests with the same statement share: also their results, for as long as one of them lives.
+struct Many {
+    session: Py<PyAny>,
+    context: Arc<SessionContext>,
+    row_factory: Py<PyAny>,
+    template: Template,
+}
+
+/// A request of many that has succeeded, and has no further pages.
+struct OneOfMany {
+    many: Arc<Many>,
+    parameters: Py<PyAny>,
+    answer: QueryResult,
+}
+
+impl Unasked for OneOfMany {
+    fn answer(&self) -> &QueryResult {
+        &self.answer
+    }
+
+    fn into_future(self: Box<Self>, py: Python<'_>, rows: Py<PyAny>) -> PyResult<Bound<'_, ResponseFuture>> {
+        let many = &self.many;
+        ResponseFuture::finished(
+            py,
+            many.session.clone_ref(py),
+            many.context.clone(),
+            many.template.outgoing(py, self.parameters, None),
+            many.row_factory.clone_ref(py),
+            self.answer,
+            rows,
+        )
+    }
+}
+
+/// How many statements are remembered with what their requests share.
+const KEPT_STATEMENTS: usize = 8;
 
 /// Everything that changes while the run goes on.
 struct Run {
@@ -84,7 +150,8 @@ struct Run {
     exhausted: bool,
     /// What ended the run: nothing follows.
     over: bool,
-    template: Option<Template>,
+    /// Statements met lately.
+    many: Vec<Arc<Many>>,
 }
 
 /// The results of ``execute_concurrent``, in the order of the statements.
@@ -96,6 +163,8 @@ pub(crate) struct ConcurrentResults {
     statements: Py<PyIterator>,
     fail_fast: bool,
     result_class: Py<PyType>,
+    /// The rows are lists that are made here, not by a function of the program.
+    builtin_rows: bool,
     woken: Arc<Woken>,
     run: Mutex<Option<Box<Run>>>,
 }
@@ -132,9 +201,10 @@ pub(crate) fn execute_concurrent<'py>(
         started: 0,
         exhausted: false,
         over: false,
-        template: None,
+        many: Vec::new(),
     };
     let mut run = Box::new(run);
+    let builtin_rows = RowShape::of(profile.get().row_factory(session.py()).bind(session.py()))?.is_some();
     run.add_slots(concurrency, &woken);
     Ok(Some(ConcurrentResults {
         context: session.get().context()?.clone(),
@@ -143,6 +213,7 @@ pub(crate) fn execute_concurrent<'py>(
         statements: statements.try_iter()?.unbind(),
         fail_fast,
         result_class: result_class.clone().unbind(),
+        builtin_rows,
         woken,
         run: Mutex::new(Some(run)),
     }))
@@ -194,7 +265,8 @@ impl ConcurrentResults {
     fn bind(&self, py: Python<'_>, run: &mut Run, eager: bool) -> PyResult<Vec<Started>> {
         let session = self.session.bind(py);
         let mut statements = self.statements.bind(py).clone();
-        let mut ready = Vec::new();
+        let timestamps = SessionBase::timestamps(session)?;
+        let mut ready = Vec::with_capacity(run.free.len());
         while !run.exhausted && ready.len() < run.free.len() {
             let Some(pair) = statements.next() else {
                 run.exhausted = true;
@@ -204,8 +276,8 @@ impl ConcurrentResults {
             let number = run.started;
             run.started += 1;
             run.results.push_back(None);
-            match self.request(py, session, run, &statement, &parameters) {
-                Ok(outgoing) => ready.push(Started { number, outgoing }),
+            match self.request(session, run, &timestamps, &statement, parameters) {
+                Ok(what) => ready.push(Started { number, what }),
                 Err(error) if error.is_instance_of::<PyException>(py) => {
                     let result = self.failure(py, error, eager)?;
                     run.put(number, result);
@@ -218,28 +290,25 @@ impl ConcurrentResults {
 
     fn request<'py>(
         &self,
-        py: Python<'py>,
         session: &Bound<'py, SessionBase>,
         run: &mut Run,
+        timestamps: &Timestamps<'py>,
         statement: &Bound<'py, PyAny>,
-        parameters: &Bound<'py, PyAny>,
-    ) -> PyResult<OutgoingRequest> {
-        let profile = self.profile.bind(py);
-        if !run
-            .template
-            .as_ref()
-            .is_some_and(|template| template.is_of(statement))
-        {
-            run.template = Template::of(session, profile, statement)?;
-        }
-        if let Some(template) = &run.template
-            && let Some(outgoing) = template.request(session, parameters)?
-        {
-            return Ok(outgoing);
+        parameters: Bound<'py, PyAny>,
+    ) -> PyResult<What> {
+        if let Some(many) = self.many(session, run, statement)? {
+            let timestamp = session.get().next_timestamp(timestamps)?;
+            if let Some(request) = many.template.request(&parameters, timestamp)? {
+                return Ok(What::Of {
+                    many: many.clone(),
+                    parameters: parameters.unbind(),
+                    request: Some(request),
+                });
+            }
         }
         let call = Call {
             query: statement,
-            parameters: (!parameters.is_none()).then_some(parameters),
+            parameters: (!parameters.is_none()).then_some(&parameters),
             trace: false,
             custom_payload: None,
             timeout: None,
@@ -247,7 +316,39 @@ impl ConcurrentResults {
             host: None,
             execute_as: None,
         };
-        request::build(session, &self.context, profile, &call)
+        let profile = self.profile.bind(session.py());
+        let outgoing = request::build(session, &self.context, profile, &call)?;
+        Ok(What::Single(Box::new(outgoing)))
+    }
+
+    /// What requests with this statement share; `None` if they have to be made one by one.
+    fn many<'r>(
+        &self,
+        session: &Bound<'_, SessionBase>,
+        run: &'r mut Run,
+        statement: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<&'r Arc<Many>>> {
+        let py = session.py();
+        let known = run.many.iter().position(|many| many.template.is_of(statement));
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let Some(template) = Template::of(session, self.profile.bind(py), statement)? else {
+                    return Ok(None);
+                };
+                if run.many.len() >= KEPT_STATEMENTS {
+                    run.many.remove(0);
+                }
+                run.many.push(Arc::new(Many {
+                    session: session.clone().into_any().unbind(),
+                    context: self.context.clone(),
+                    row_factory: self.profile.get().row_factory(py),
+                    template,
+                }));
+                run.many.len() - 1
+            }
+        };
+        Ok(run.many.get(index))
     }
 
     /// Sends what is ready, waits until something has finished, and takes everything that has.
@@ -259,11 +360,12 @@ impl ConcurrentResults {
     ) -> PyResult<Vec<(Started, Outcome)>> {
         let Run { slots, free, .. } = run;
         let (context, woken) = (&self.context, &self.woken);
+        context.check_process()?;
         py.detach(|| {
             *lock(&woken.thread) = Some(thread::current());
             let mut finished = Vec::new();
             for mut started in ready {
-                let execution = started.outgoing.start(context)?;
+                let execution = started.start(context)?;
                 // `ready` is no longer than `free`
                 let Some(slot) = free.pop() else { break };
                 slots[slot].running = Some((execution, started));
@@ -295,24 +397,56 @@ impl ConcurrentResults {
         finished: Vec<(Started, Outcome)>,
         eager: bool,
     ) -> PyResult<()> {
-        let row_factory = self.profile.get().row_factory(py);
-        for (Started { number, outgoing }, outcome) in finished {
-            let session = self.session.clone_ref(py).into_any();
-            let future = ResponseFuture::finished(
-                py,
-                session,
-                self.context.clone(),
-                outgoing,
-                row_factory.clone_ref(py),
-                outcome,
-            )?;
-            let result = match ResponseFuture::wait(&future, None) {
-                Ok(result) => self.result(py, true, result)?,
+        for (started, outcome) in finished {
+            let number = started.number;
+            let made = match outcome {
+                Ok(answer) => self.success(py, started.what, answer),
+                Err(error) => Err(failures::request_failed(py, &self.context, &error)),
+            };
+            let result = match made {
+                Ok(result) => result,
                 Err(error) => self.failure(py, error, eager)?,
             };
             run.put(number, result);
         }
         Ok(())
+    }
+
+    /// The result of a request that succeeded.
+    fn success(&self, py: Python<'_>, what: What, mut answer: QueryResult) -> PyResult<Py<PyAny>> {
+        let row_factory = self.profile.get().row_factory(py);
+        let session = || self.session.clone_ref(py).into_any();
+        let set = match what {
+            What::Single(outgoing) => {
+                outgoing.result_set(py, session(), &self.context, row_factory, answer)?
+            }
+            What::Of {
+                many,
+                parameters,
+                request,
+            } => {
+                if answer.paging_state().is_some() || !self.builtin_rows {
+                    let outgoing = many.template.outgoing(py, parameters, request);
+                    outgoing.result_set(py, session(), &self.context, row_factory, answer)?
+                } else {
+                    let rows = many
+                        .template
+                        .decode(&self.context, &answer, row_factory.bind(py))?;
+                    let rows = rows.map(Bound::cast_into::<PyList>).transpose()?;
+                    answer.release_rows();
+                    let unasked = OneOfMany {
+                        many,
+                        parameters,
+                        answer,
+                    };
+                    ResultSet::before_future(Box::new(unasked), rows).into_object(py)?
+                }
+            }
+        };
+        let result = self.result(py, true, set.into_any())?;
+        // The result set is not tracked either, and nothing else is in it.
+        raw::untrack(result.bind(py));
+        Ok(result)
     }
 
     /// The result of a request that failed, or its exception where the run is to end with the first one.

@@ -109,17 +109,22 @@ impl ResponseFuture {
         Self::with_progress(py, session, context, request, row_factory, Progress::NotSent)
     }
 
-    /// A future for a request that was run by somebody else.
+    /// A future for a request that has been run, and whose rows, if it has any, are decoded.
     pub(crate) fn finished<'py>(
         py: Python<'py>,
         session: Py<PyAny>,
         context: Arc<SessionContext>,
         request: OutgoingRequest,
         row_factory: Py<PyAny>,
-        outcome: Outcome,
+        answer: QueryResult,
+        rows: Py<PyAny>,
     ) -> PyResult<Bound<'py, Self>> {
-        let progress = Progress::Finished(Arc::new(outcome));
-        Self::with_progress(py, session, context, request, row_factory, progress)
+        let traces = answer.tracing_id().into_iter().collect();
+        let progress = Progress::Finished(Arc::new(Ok(answer)));
+        let future = Self::with_progress(py, session, context, request, row_factory, progress)?;
+        *lock(&future.get().traces) = traces;
+        *lock(&future.get().settled) = Some(Decoded::Rows(rows));
+        Ok(future)
     }
 
     fn with_progress<'py>(
@@ -203,7 +208,7 @@ impl ResponseFuture {
         match slf.get().decoded(py, outcome) {
             Decoded::Rows(rows) => {
                 let set = ResultSet::over(slf.clone().into_any().unbind(), rows.bind(py))?;
-                Ok(Bound::new(py, set)?.into_any())
+                Ok(set.into_object(py)?.into_any())
             }
             Decoded::Error(error) => Err(PyErr::from_value(error.into_bound(py).into_any())),
         }

@@ -35,6 +35,7 @@ mod result_set;
 mod runtime;
 mod session;
 mod sockopts;
+mod unasked;
 mod wait;
 
 use pyo3::prelude::*;

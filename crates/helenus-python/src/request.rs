@@ -21,7 +21,9 @@ use crate::encode::row_of_values;
 use crate::policy::{self, PlanSource, RetryAdapter, RetrySource};
 use crate::prepared::PreparedHandle;
 use crate::profile::{self, Overrides, ResolvedProfile};
+use crate::result_set::ResultSet;
 use crate::session::{SessionBase, SessionContext};
+use crate::unasked::{Single, Unasked as _};
 use crate::{classes, convert, errors};
 
 pub(crate) use helenus::Execution;
@@ -109,24 +111,9 @@ impl RowSource {
         answer: &QueryResult,
         row_factory: &Bound<'_, PyAny>,
     ) -> PyResult<Py<PyAny>> {
-        let Some(rows) = answer.raw_rows() else {
-            return Ok(py.None());
-        };
-        let plan = self.plan(py, context, &rows.columns)?;
-        Ok(plan
-            .rows(py, &rows.content, rows.row_count, row_factory)?
-            .unbind())
-    }
-
-    fn plan(
-        &self,
-        py: Python<'_>,
-        context: &SessionContext,
-        columns: &Arc<[helenus::ColumnSpec]>,
-    ) -> PyResult<Arc<DecodePlan>> {
-        match &self.0 {
-            Some(prepared) => prepared.get().decode_plan(py, columns),
-            None => Ok(Arc::new(context.decode_plan(py, columns)?)),
+        match decode(py, self.0.as_ref(), context, answer, row_factory)? {
+            Some(rows) => Ok(rows.unbind()),
+            None => Ok(py.None()),
         }
     }
 
@@ -158,7 +145,37 @@ impl RowSource {
         let Some(rows) = answer.raw_rows() else {
             return Ok(None);
         };
-        self.plan(py, context, &rows.columns)?.column_types(py).map(Some)
+        decode_plan(py, self.0.as_ref(), context, &rows.columns)?
+            .column_types(py)
+            .map(Some)
+    }
+}
+
+/// The rows of `answer` as `row_factory` wants them, if it has any.
+pub(crate) fn decode<'py>(
+    py: Python<'py>,
+    prepared: Option<&Py<PreparedHandle>>,
+    context: &SessionContext,
+    answer: &QueryResult,
+    row_factory: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let Some(rows) = answer.raw_rows() else {
+        return Ok(None);
+    };
+    let plan = decode_plan(py, prepared, context, &rows.columns)?;
+    plan.rows(py, &rows.content, rows.row_count, row_factory)
+        .map(Some)
+}
+
+fn decode_plan(
+    py: Python<'_>,
+    prepared: Option<&Py<PreparedHandle>>,
+    context: &SessionContext,
+    columns: &Arc<[helenus::ColumnSpec]>,
+) -> PyResult<Arc<DecodePlan>> {
+    match prepared {
+        Some(prepared) => prepared.get().decode_plan(py, columns),
+        None => Ok(Arc::new(context.decode_plan(py, columns)?)),
     }
 }
 
@@ -209,6 +226,39 @@ impl OutgoingRequest {
 
     pub(crate) fn row_source(&self, py: Python<'_>) -> RowSource {
         RowSource(self.prepared.as_ref().map(|prepared| prepared.clone_ref(py)))
+    }
+
+    /// The result set for `answer`; its future is made when something asks for it.
+    ///
+    /// # Errors
+    /// When the rows cannot be decoded.
+    pub(crate) fn result_set<'py>(
+        self,
+        py: Python<'py>,
+        session: Py<PyAny>,
+        context: &Arc<SessionContext>,
+        row_factory: Py<PyAny>,
+        answer: QueryResult,
+    ) -> PyResult<Bound<'py, ResultSet>> {
+        let rows = decode(py, self.prepared.as_ref(), context, &answer, row_factory.bind(py))?;
+        let rows = rows.map(|rows| rows.cast_into_exact::<PyList>()).transpose();
+        let single = |answer| Single {
+            session,
+            context: context.clone(),
+            row_factory,
+            outgoing: self,
+            answer,
+        };
+        let set = match rows {
+            Ok(rows) => ResultSet::before_future(Box::new(single(answer)), rows),
+            // What a row factory of the program returned.
+            Err(error) => {
+                let rows = error.into_inner();
+                let future = Box::new(single(answer)).into_future(py, rows.clone().unbind())?;
+                ResultSet::over(future.into_any().unbind(), &rows)?
+            }
+        };
+        set.into_object(py)
     }
 
     /// The limit of the whole request.
@@ -439,28 +489,58 @@ impl Template {
     /// A request with these values; `None` if their form needs the attention of `BoundStatement.bind`.
     pub(crate) fn request<'py>(
         &self,
-        session: &Bound<'py, SessionBase>,
         parameters: &Bound<'py, PyAny>,
-    ) -> PyResult<Option<OutgoingRequest>> {
-        let py = session.py();
-        let prepared = self.prepared.bind(py);
+        timestamp: Option<i64>,
+    ) -> PyResult<Option<Request>> {
+        let prepared = self.prepared.bind(parameters.py());
         let Some(row) = prepared.get().bind_plan().bind(parameters)? else {
             return Ok(None);
         };
-        let mut request = prepared_request(prepared, row)?.with_options(self.options.clone());
-        if let Some(timestamp) = session.get().timestamp(session)? {
-            request = request.with_timestamp(timestamp);
-        }
-        Ok(Some(OutgoingRequest {
-            keep: prepared.get().gives_rows(),
-            request: Some(request),
+        let request = prepared_request(prepared, row)?.with_options(self.options.clone());
+        Ok(Some(match timestamp {
+            Some(timestamp) => request.with_timestamp(timestamp),
+            None => request,
+        }))
+    }
+
+    /// Whether its requests can give rows.
+    pub(crate) fn gives_rows(&self) -> bool {
+        self.prepared.get().gives_rows()
+    }
+
+    /// The rows of `answer`, if it has any.
+    pub(crate) fn decode<'py>(
+        &self,
+        context: &SessionContext,
+        answer: &QueryResult,
+        row_factory: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        decode(
+            row_factory.py(),
+            Some(&self.prepared),
+            context,
+            answer,
+            row_factory,
+        )
+    }
+
+    /// A request with these parameters in full. Further pages can be asked for if `request` is kept.
+    pub(crate) fn outgoing(
+        &self,
+        py: Python<'_>,
+        parameters: Py<PyAny>,
+        request: Option<Request>,
+    ) -> OutgoingRequest {
+        OutgoingRequest {
+            keep: request.is_some(),
+            request,
             statement: Statement::Bound {
                 prepared: self.statement.clone_ref(py),
-                parameters: Some(parameters.clone().unbind()),
+                parameters: Some(parameters),
             },
             prepared: Some(self.prepared.clone_ref(py)),
             timeout: self.timeout,
-        }))
+        }
     }
 }
 

@@ -1,18 +1,20 @@
 //! `ResultSet`: the rows of a request, page after page.
 //!
 //! It knows its future only by its Python names (`has_more_pages`, `start_fetching_next_page`, `result`, `_col_names`...),
-//! as programs and test suites stand their own futures behind it.
+//! as programs and test suites stand their own futures behind it. Behind most results nobody ever looks at the future: it is
+//! made when something asks for it.
 
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyDeprecationWarning, PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyIterator, PyList, PyMapping, PyTuple};
+use pyo3::types::{PyIterator, PyList, PyMapping, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::classes;
 use crate::made::Made;
+use crate::unasked::Unasked;
+use crate::{classes, raw};
 
 /// Rows of a request: iterate over it, and further pages are fetched as they are needed.
 ///
@@ -27,37 +29,78 @@ use crate::made::Made;
 )]
 pub(crate) struct ResultSet {
     made: Made,
-    response_future: Py<PyAny>,
     state: Mutex<State>,
 }
 
 struct State {
-    /// The rows of the current page; what a row factory returned may be any iterable.
-    rows: Py<PyAny>,
-    /// Where iteration over the current page stands.
-    iterator: Option<Py<PyIterator>>,
+    source: Source,
+    /// The rows of the current page; what a row factory returned may be any iterable. `None` where there are none.
+    rows: Option<Py<PyAny>>,
     /// All pages have been read into `rows` for an index or a comparison.
     list_mode: bool,
+    /// What results have that are iterated over or changed.
+    extras: Option<Box<Extras>>,
+}
+
+/// Where the rows come from.
+enum Source {
+    Future(Py<PyAny>),
+    /// With what callbacks of the future get: the rows as they came, or nothing.
+    Unasked(Box<dyn Unasked>, Option<Py<PyAny>>),
+    /// Another thread makes the future at this moment, or that failed.
+    Gone,
+}
+
+#[derive(Default)]
+struct Extras {
+    /// Where iteration over the current page stands.
+    iterator: Option<Py<PyIterator>>,
     column_names: Option<Py<PyAny>>,
     column_types: Option<Py<PyAny>>,
+}
+
+impl State {
+    fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
 }
 
 impl ResultSet {
     /// Stands `rows` in front of `response_future`.
     pub(crate) fn over(response_future: Py<PyAny>, rows: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let rows = as_rows(rows)?.unbind();
-        let state = State {
-            rows,
-            iterator: None,
-            list_mode: false,
-            column_names: None,
-            column_types: None,
+        let rows = if rows.is_none() {
+            None
+        } else {
+            Some(as_rows(rows)?.unbind())
         };
-        Ok(Self {
+        Ok(Self::new_with(Source::Future(response_future), rows))
+    }
+
+    /// Stands `rows`, a list if there are any, in front of a future that is still to be made.
+    pub(crate) fn before_future(unasked: Box<dyn Unasked>, rows: Option<Bound<'_, PyList>>) -> Self {
+        let rows = rows.map(Bound::into_any);
+        let kept = rows.clone().map(Bound::unbind);
+        Self::new_with(Source::Unasked(unasked, kept), rows.map(Bound::unbind))
+    }
+
+    fn new_with(source: Source, rows: Option<Py<PyAny>>) -> Self {
+        let state = State {
+            source,
+            rows,
+            list_mode: false,
+            extras: None,
+        };
+        Self {
             made: Made::new(),
-            response_future,
             state: Mutex::new(state),
-        })
+        }
+    }
+
+    /// The Python object. Nothing it holds leads back to it, unless the program gives it attributes: see `__setattr__`.
+    pub(crate) fn into_object(self, py: Python<'_>) -> PyResult<Bound<'_, Self>> {
+        let set = Bound::new(py, self)?;
+        raw::untrack(set.as_any());
+        Ok(set)
     }
 
     /// Runs `change` on the state. Neither Python code nor a destructor may run inside: values are moved out first.
@@ -65,38 +108,79 @@ impl ResultSet {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The rows; where there are none, an empty list that stays.
     fn rows<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        self.with(|state| state.rows.clone_ref(py)).into_bound(py)
+        if let Some(rows) = self.with(|state| state.rows.as_ref().map(|rows| rows.clone_ref(py))) {
+            return rows.into_bound(py);
+        }
+        let empty = PyList::empty(py).into_any().unbind();
+        self.with(|state| state.rows.get_or_insert(empty).clone_ref(py))
+            .into_bound(py)
     }
 
     fn set_rows(&self, rows: Bound<'_, PyAny>) {
         let rows = rows.unbind();
-        let before = self.with(|state| std::mem::replace(&mut state.rows, rows));
+        let before = self.with(|state| state.rows.replace(rows));
         drop(before);
     }
 
     fn set_iterator(&self, iterator: Option<Bound<'_, PyIterator>>) {
         let iterator = iterator.map(Bound::unbind);
-        let before = self.with(|state| std::mem::replace(&mut state.iterator, iterator));
+        let before = self.with(|state| std::mem::replace(&mut state.extras().iterator, iterator));
         drop(before);
+    }
+
+    /// The future, made now if that has not been done.
+    fn future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let source = self.with(|state| match &state.source {
+            Source::Future(future) => Source::Future(future.clone_ref(py)),
+            Source::Unasked(..) | Source::Gone => std::mem::replace(&mut state.source, Source::Gone),
+        });
+        let future = match source {
+            Source::Future(future) => future,
+            Source::Unasked(unasked, rows) => {
+                let rows = rows.unwrap_or_else(|| py.None());
+                let future = unasked.into_future(py, rows)?.into_any().unbind();
+                let source = Source::Future(future.clone_ref(py));
+                let before = self.with(|state| std::mem::replace(&mut state.source, source));
+                drop(before);
+                future
+            }
+            Source::Gone => return Err(PyRuntimeError::new_err("the future of this result is not there")),
+        };
+        Ok(future.into_bound(py))
     }
 
     fn future_attribute<'py>(
         &self,
         py: Python<'py>,
-        name: &Bound<'py, pyo3::types::PyString>,
+        name: &Bound<'py, PyString>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.response_future.bind(py).getattr(name)
+        self.future(py)?.getattr(name)
     }
 
     fn more_pages(&self, py: Python<'_>) -> PyResult<bool> {
-        self.future_attribute(py, intern!(py, "has_more_pages"))?
-            .is_truthy()
+        let known = self.with(|state| match &state.source {
+            Source::Unasked(unasked, _) => Some(unasked.answer().paging_state().is_some()),
+            Source::Future(_) | Source::Gone => None,
+        });
+        match known {
+            Some(more) => Ok(more),
+            None => self
+                .future_attribute(py, intern!(py, "has_more_pages"))?
+                .is_truthy(),
+        }
     }
 
     /// Reads all pages into one list, unless iteration has begun.
     fn enter_list_mode(&self, py: Python<'_>, operator: &str) -> PyResult<()> {
-        let (list_mode, iterated) = self.with(|state| (state.list_mode, state.iterator.is_some()));
+        let (list_mode, iterated) = self.with(|state| {
+            let extras = state.extras.as_ref();
+            (
+                state.list_mode,
+                extras.is_some_and(|extras| extras.iterator.is_some()),
+            )
+        });
         if list_mode {
             return Ok(());
         }
@@ -156,14 +240,18 @@ impl ResultSet {
 
     /// The future that brought these rows and fetches the next page.
     #[getter]
-    fn response_future(&self, py: Python<'_>) -> Py<PyAny> {
-        self.response_future.clone_ref(py)
+    fn response_future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.future(py)
     }
 
     /// Names of the columns, or ``None`` where the request returned no rows.
     #[getter]
     fn column_names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match self.with(|state| state.column_names.as_ref().map(|names| names.clone_ref(py))) {
+        let known = self.with(|state| {
+            let names = state.extras.as_ref()?.column_names.as_ref()?;
+            Some(names.clone_ref(py))
+        });
+        match known {
             Some(names) => Ok(names.into_bound(py)),
             None => self.future_attribute(py, intern!(py, "_col_names")),
         }
@@ -171,14 +259,18 @@ impl ResultSet {
 
     #[setter]
     fn set_column_names(&self, names: Py<PyAny>) {
-        let before = self.with(|state| state.column_names.replace(names));
+        let before = self.with(|state| state.extras().column_names.replace(names));
         drop(before);
     }
 
     /// Classes of :mod:`cassandra.cqltypes`, one for each column.
     #[getter]
     fn column_types<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match self.with(|state| state.column_types.as_ref().map(|types| types.clone_ref(py))) {
+        let known = self.with(|state| {
+            let types = state.extras.as_ref()?.column_types.as_ref()?;
+            Some(types.clone_ref(py))
+        });
+        match known {
             Some(types) => Ok(types.into_bound(py)),
             None => self.future_attribute(py, intern!(py, "_col_types")),
         }
@@ -186,7 +278,7 @@ impl ResultSet {
 
     #[setter]
     fn set_column_types(&self, types: Py<PyAny>) {
-        let before = self.with(|state| state.column_types.replace(types));
+        let before = self.with(|state| state.extras().column_types.replace(types));
         drop(before);
     }
 
@@ -234,7 +326,10 @@ impl ResultSet {
 
     /// The first row of the current page, or ``None``.
     fn one<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let rows = self.rows(py);
+        let Some(rows) = self.with(|state| state.rows.as_ref().map(|rows| rows.clone_ref(py))) else {
+            return Ok(py.None().into_bound(py));
+        };
+        let rows = rows.into_bound(py);
         if let Ok(list) = rows.cast_exact::<PyList>() {
             return Ok(list.get_item(0).unwrap_or_else(|_| py.None().into_bound(py)));
         }
@@ -256,7 +351,7 @@ impl ResultSet {
             self.set_rows(PyList::empty(py).into_any());
             return Ok(());
         }
-        let future = self.response_future.bind(py);
+        let future = self.future(py)?;
         future.call_method0(intern!(py, "start_fetching_next_page"))?;
         let result = future.call_method0(intern!(py, "result"))?;
         self.set_rows(result.getattr(intern!(py, "_current_rows"))?);
@@ -276,7 +371,10 @@ impl ResultSet {
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         loop {
             let iterator = self
-                .with(|state| state.iterator.as_ref().map(|iterator| iterator.clone_ref(py)))
+                .with(|state| {
+                    let iterator = state.extras.as_ref()?.iterator.as_ref()?;
+                    Some(iterator.clone_ref(py))
+                })
                 .ok_or_else(|| PyTypeError::new_err("NoneType object is not an iterator"))?;
             if let Some(row) = iterator.into_bound(py).next() {
                 return row.map(Some);
@@ -394,8 +492,7 @@ impl ResultSet {
         py: Python<'py>,
         max_wait_sec: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.response_future
-            .bind(py)
+        self.future(py)?
             .call_method1(intern!(py, "get_query_trace"), (max_wait_sec,))
     }
 
@@ -406,9 +503,22 @@ impl ResultSet {
         py: Python<'py>,
         max_wait_sec_per: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.response_future
-            .bind(py)
+        self.future(py)?
             .call_method1(intern!(py, "get_all_query_traces"), (max_wait_sec_per,))
+    }
+
+    fn __setattr__(
+        slf: &Bound<'_, Self>,
+        name: Bound<'_, PyString>,
+        value: Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        // An attribute may lead back to the result: from now on the collector must see it.
+        raw::track(slf.as_any());
+        raw::generic_set(slf.as_any(), name.as_any(), &value)
+    }
+
+    fn __delattr__(slf: &Bound<'_, Self>, name: Bound<'_, PyString>) -> PyResult<()> {
+        raw::generic_delete(slf.as_any(), name.as_any())
     }
 
     /// Kept for programs that call it: pages are fetched when they are asked for, so there is nothing to cancel.
@@ -418,10 +528,14 @@ impl ResultSet {
         if !self.made.is_complete() {
             return Ok(());
         }
-        visit.call(&self.response_future)?;
         if let Ok(state) = self.state.try_lock() {
+            if let Source::Future(future) = &state.source {
+                visit.call(future)?;
+            }
             visit.call(&state.rows)?;
-            visit.call(&state.iterator)?;
+            if let Some(extras) = &state.extras {
+                visit.call(&extras.iterator)?;
+            }
         }
         Ok(())
     }

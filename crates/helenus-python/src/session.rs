@@ -25,7 +25,7 @@ use crate::made::Made;
 use crate::prepared::PreparedHandle;
 use crate::profile::{self, ResolvedProfile};
 use crate::request::{self, Call, Outcome};
-use crate::wait::{CompletionQueue, block_on_io};
+use crate::wait::{CompletionQueue, Interrupted, block_on_io, wait_for};
 use crate::{classes, convert, errors, failures};
 
 /// What everything that belongs to a session needs to know of it.
@@ -142,6 +142,16 @@ pub(crate) struct SessionBase {
     timestamps: MonotonicTimestamps,
 }
 
+/// Where the timestamps of requests come from.
+pub(crate) enum Timestamps<'py> {
+    /// The server makes them.
+    Server,
+    /// The session's own generator, in native code.
+    Native,
+    /// A function of the program.
+    Python(Bound<'py, PyAny>),
+}
+
 /// An argument that may be left out, where `None` means something.
 pub(crate) enum Given<T> {
     No,
@@ -214,21 +224,33 @@ impl SessionBase {
 
     /// The timestamp of the next request, in microseconds; `None` leaves it to the server.
     pub(crate) fn timestamp(&self, slf: &Bound<'_, Self>) -> PyResult<Option<i64>> {
+        self.next_timestamp(&Self::timestamps(slf)?)
+    }
+
+    /// Where the timestamps of requests come from, as the session says now.
+    pub(crate) fn timestamps<'py>(slf: &Bound<'py, Self>) -> PyResult<Timestamps<'py>> {
         let py = slf.py();
         if !slf.getattr(intern!(py, "use_client_timestamp"))?.is_truthy()? {
-            return Ok(None);
+            return Ok(Timestamps::Server);
         }
         let generator = slf.getattr(intern!(py, "timestamp_generator"))?;
-        if generator
-            .get_type()
-            .is(classes::monotonic_timestamp_generator(py)?)
-        {
-            return Ok(self.timestamps.next());
+        let class = generator.get_type();
+        Ok(if class.is(classes::monotonic_timestamp_generator(py)?) {
+            Timestamps::Native
+        } else if generator.is_none() {
+            Timestamps::Server
+        } else {
+            Timestamps::Python(generator)
+        })
+    }
+
+    /// The next timestamp of this source, in microseconds.
+    pub(crate) fn next_timestamp(&self, timestamps: &Timestamps<'_>) -> PyResult<Option<i64>> {
+        match timestamps {
+            Timestamps::Server => Ok(None),
+            Timestamps::Native => Ok(self.timestamps.next()),
+            Timestamps::Python(generator) => generator.call0()?.extract().map(Some),
         }
-        if generator.is_none() {
-            return Ok(None);
-        }
-        generator.call0()?.extract().map(Some)
     }
 
     /// A future for the request, not sent yet; listeners have heard of it.
@@ -257,6 +279,27 @@ impl SessionBase {
             }
         }
         Ok(future)
+    }
+
+    /// Runs a request on this thread, from its statement to its rows.
+    fn run<'py>(
+        slf: &Bound<'py, Self>,
+        profile: &Bound<'py, ResolvedProfile>,
+        call: &Call<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let context = slf.get().context()?;
+        let mut outgoing = request::build(slf, context, profile, call)?;
+        let waited = py.detach(|| outgoing.start(context).map(wait_for));
+        let answer = match waited? {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(failures::request_failed(py, context, &error)),
+            Err(Interrupted(error)) => return Err(error),
+        };
+        let row_factory = profile.get().row_factory(py);
+        let session = slf.clone().into_any().unbind();
+        let set = outgoing.result_set(py, session, context, row_factory, answer)?;
+        Ok(set.into_any())
     }
 
     /// Whether `execute_async` is the native one: nobody overrode it in a class, or put another on the instance.
@@ -446,8 +489,12 @@ impl SessionBase {
             host: host.as_ref(),
             execute_as: execute_as.as_ref(),
         };
-        let future = Self::prepare_future(slf, execution_profile.as_ref(), &call)?;
-        ResponseFuture::wait(&future, None)
+        if slf.get().has_listeners(slf.py()) {
+            let future = Self::prepare_future(slf, execution_profile.as_ref(), &call)?;
+            return ResponseFuture::wait(&future, None);
+        }
+        let profile = Self::profile(slf, execution_profile.as_ref())?;
+        Self::run(slf, &profile, &call)
     }
 
     /// Send *query* and return at once with a ``ResponseFuture``. The arguments are those of ``execute``.
@@ -493,8 +540,6 @@ impl SessionBase {
         query: &Bound<'py, PyAny>,
         parameters: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let context = slf.get().context()?;
         let profile = profile::resolve(profile)?;
         let call = Call {
             query,
@@ -506,11 +551,7 @@ impl SessionBase {
             host: None,
             execute_as: None,
         };
-        let outgoing = request::build(slf, context, &profile, &call)?;
-        let row_factory = profile.get().row_factory(py);
-        let session = slf.clone().into_any().unbind();
-        let future = ResponseFuture::new(py, session, context.clone(), outgoing, row_factory)?;
-        ResponseFuture::wait(&future, None)
+        Self::run(slf, &profile, &call)
     }
 
     /// Let a node parse *query*.

@@ -182,6 +182,41 @@ def test_concurrent_results_come_in_the_order_of_the_parameters(session: Session
     assert [result_or_exc.one().name for _, result_or_exc in generator] == [f"n{number}" for number in range(100)]
 
 
+def test_a_result_gives_its_future_when_it_is_asked_for(session: Session) -> None:
+    select = session.prepare("SELECT name FROM numbers WHERE id = ?")
+    insert = session.prepare("INSERT INTO numbers (id, name) VALUES (?, ?)")
+    ((_, one_of_many),) = execute_concurrent_with_args(session, select, [(7,)])
+    for result in (session.execute(select, (7,)), one_of_many):
+        assert [row.name for row in result] == ["n7"]
+        future = result.response_future
+        assert future is result.response_future
+        assert [row.name for row in future.result()] == ["n7"]
+        assert future.prepared_statement is select
+        assert future.query.values == [b"\0\0\0\7"]
+        assert future.session is session
+        assert future.coordinator_host is not None
+        assert future.timeout == 10.0
+        assert result.column_names == ["name"]
+        assert result.paging_state is None
+    ((_, nothing),) = execute_concurrent_with_args(session, insert, [(7, "n7")])
+    for result in (session.execute(insert, (7, "n7")), nothing):
+        assert result.one() is None
+        assert result.current_rows == []
+        got = Calls()
+        result.response_future.add_callback(got)
+        assert got.arguments == [(None,)]
+
+
+def test_one_of_many_pages_is_followed_by_the_others(session: Session) -> None:
+    select = session.prepare("SELECT id FROM numbers")
+    select.fetch_size = 30
+    results = execute_concurrent_with_args(session, select, [(), ()])
+    for _, result in results:
+        assert result.has_more_pages
+        assert len(result.current_rows) == 30
+        assert sorted(row.id for row in result) == list(range(100))
+
+
 def test_concurrent_execution_stops_at_the_first_error_unless_told_otherwise(session: Session) -> None:
     insert = session.prepare("INSERT INTO numbers (id, name) VALUES (?, ?)")
     parameters = [(1000, "good"), ("no number", "bad"), (1001, "good")]

@@ -1,6 +1,7 @@
 """Objects of the core under Python's cyclic garbage collector."""
 
 import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -24,3 +25,16 @@ def test_objects_survive_a_collection_while_they_are_being_made() -> None:
     sessions = [Session.__new__(Session) for _ in range(500)]
     assert all(result.one() == 1 for result in results)
     assert all(isinstance(session, Session) for session in sessions)
+
+
+def test_a_result_that_leads_back_to_itself_is_collected() -> None:
+    class Witness:
+        pass
+
+    result = ResultSet(None, [1])  # type: ignore[arg-type]
+    witness = Witness()
+    gone = weakref.ref(witness)
+    result.itself = (result, witness)  # type: ignore[attr-defined]
+    del result, witness
+    gc.collect()
+    assert gone() is None

@@ -1,6 +1,7 @@
 //! What is known about the bind markers of a prepared statement, worked out once: an encoder for each, and their names.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use helenus_protocol::{ColumnSpec, RawValue, SerializedRow, write};
 use pyo3::intern;
@@ -78,7 +79,12 @@ pub(crate) struct BindPlan {
     is_partition_key: Box<[bool]>,
     protocol_version: u8,
     column_classes: Box<[PyOnceLock<Py<PyAny>>]>,
+    /// Bytes of the values bound last: as many are made room for.
+    room: AtomicUsize,
 }
+
+/// More room than this is made only as it is needed.
+const MOST_ROOM: usize = 4096;
 
 impl BindPlan {
     /// Makes the plan for these bind markers.
@@ -106,6 +112,7 @@ impl BindPlan {
             is_partition_key,
             protocol_version,
             column_classes: columns.iter().map(|_| PyOnceLock::new()).collect(),
+            room: AtomicUsize::new(16 * columns.len()),
             columns,
         }
     }
@@ -119,7 +126,13 @@ impl BindPlan {
     /// When a value cannot be bound.
     pub(crate) fn bind(&self, parameters: &Bound<'_, PyAny>) -> PyResult<Option<SerializedRow>> {
         match self.bind_exact(parameters) {
-            Ok(row) => Ok(Some(row.into_serialized())),
+            Ok(row) => {
+                let length = row.bytes.len();
+                if length > self.room.load(Ordering::Relaxed) {
+                    self.room.store(length.min(MOST_ROOM), Ordering::Relaxed);
+                }
+                Ok(Some(row.into_serialized()))
+            }
             Err(Declined::Unusual) => Ok(None),
             Err(Declined::Raised(error)) => Err(error),
         }
@@ -129,7 +142,7 @@ impl BindPlan {
         let py = parameters.py();
         let unset = classes::unset_value(py)?;
         let mut row = BoundRow {
-            bytes: Vec::with_capacity(16 * self.columns.len()),
+            bytes: Vec::with_capacity(self.room.load(Ordering::Relaxed)),
             count: u16::try_from(self.columns.len()).map_err(|_| Declined::Unusual)?,
             has_unset: false,
         };

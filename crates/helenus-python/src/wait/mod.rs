@@ -14,6 +14,6 @@ mod task;
 
 pub(crate) use deliveries::{Deliveries, resolve, resolve_futures};
 pub(crate) use drain::CompletionDrain;
-pub(crate) use park::{Interrupted, block_on_io, wait_interruptibly};
+pub(crate) use park::{Interrupted, block_on_io, wait_for, wait_interruptibly};
 pub(crate) use queue::CompletionQueue;
 pub(crate) use task::{Settled, Task};

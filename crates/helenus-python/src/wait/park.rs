@@ -39,22 +39,44 @@ pub(crate) fn wait_interruptibly<T>(
     deadline: Option<Instant>,
     mut ready: impl FnMut() -> Option<T>,
 ) -> Result<Option<T>, Interrupted> {
-    let mut next_check = Instant::now() + SIGNAL_CHECK;
+    let mut next_check = None;
     loop {
         if let Some(value) = ready() {
             return Ok(Some(value));
         }
         let now = Instant::now();
+        let next_check = next_check.get_or_insert_with(|| now + SIGNAL_CHECK);
         if deadline.is_some_and(|deadline| deadline <= now) {
             return Ok(None);
         }
-        if now >= next_check {
+        if now >= *next_check {
             Python::attach(|py| py.check_signals()).map_err(Interrupted)?;
-            next_check = now + SIGNAL_CHECK;
+            *next_check = now + SIGNAL_CHECK;
         }
-        let until = deadline.map_or(next_check, |deadline| deadline.min(next_check));
+        let until = deadline.map_or(*next_check, |deadline| deadline.min(*next_check));
         thread::park_timeout(until.saturating_duration_since(now));
     }
+}
+
+thread_local! {
+    /// Unparks this thread.
+    static UNPARK: Waker = Waker::from(Arc::new(Unpark(thread::current())));
+}
+
+/// Polls `future` on the calling thread, which is detached from the interpreter, until it is done. An interrupt drops it.
+pub(crate) fn wait_for<F: Future + Unpin>(mut future: F) -> Result<F::Output, Interrupted> {
+    UNPARK.with(|waker| {
+        let mut context = Context::from_waker(waker);
+        let mut poll = || match Pin::new(&mut future).poll(&mut context) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        };
+        loop {
+            if let Some(output) = wait_interruptibly(None, &mut poll)? {
+                return Ok(output);
+            }
+        }
+    })
 }
 
 /// Runs `future` on the I/O thread and waits for it. An interrupt leaves it to itself.
@@ -65,21 +87,10 @@ pub(crate) fn block_on_io<T: Send + 'static>(
     runtime: &Handle,
     future: impl Future<Output = T> + Send + 'static,
 ) -> PyResult<T> {
-    let mut task = runtime.spawn(future);
-    py.detach(|| {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let outcome = wait_interruptibly(None, || {
-            match Pin::new(&mut task).poll(&mut Context::from_waker(&waker)) {
-                Poll::Ready(value) => Some(value),
-                Poll::Pending => None,
-            }
-        });
-        match outcome {
-            Ok(Some(Ok(value))) => Ok(value),
-            Ok(Some(Err(error))) => Err(PyRuntimeError::new_err(format!("the I/O thread failed: {error}"))),
-            // without a deadline the wait ends only with a value
-            Ok(None) => Err(PyRuntimeError::new_err("the wait ended too early")),
-            Err(Interrupted(error)) => Err(error),
-        }
+    let task = runtime.spawn(future);
+    py.detach(|| match wait_for(task) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(PyRuntimeError::new_err(format!("the I/O thread failed: {error}"))),
+        Err(Interrupted(error)) => Err(error),
     })
 }

@@ -79,6 +79,15 @@ impl QueryResult {
         self.rows.as_ref()
     }
 
+    /// Lets go of the bytes of the rows, for somebody who has decoded them and keeps the result. What is left has the same
+    /// columns and paging state, and no rows.
+    pub fn release_rows(&mut self) {
+        if let Some(rows) = &mut self.rows {
+            rows.row_count = 0;
+            rows.content = Bytes::new();
+        }
+    }
+
     /// The rows of this page as bytes, by value.
     pub fn into_raw_rows(self) -> Option<RawRows> {
         self.rows
