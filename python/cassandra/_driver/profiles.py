@@ -97,7 +97,7 @@ class ExecutionProfile:
         self.row_factory = row_factory
         self.speculative_execution_policy = speculative_execution_policy or NoSpeculativeExecutionPolicy()
         self.continuous_paging_options = continuous_paging_options
-        if continuous_paging_options is not None:
+        if continuous_paging_options is not None and continuous_paging_options is not _NOT_SET:
             log.warning("ExecutionProfile.continuous_paging_options has no effect: pages are asked for one by one")
 
     def __setattr__(self, name: str, value: Any) -> None:

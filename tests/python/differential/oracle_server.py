@@ -14,6 +14,9 @@ from typing import Any
 
 import generators
 
+cut_clients: list[Any] = []
+"""The client of :func:`answer_cut_open`, while it is open."""
+
 
 def main() -> None:
     """Answer until there are no more questions."""
@@ -81,6 +84,28 @@ def answer_murmur3(keys: list[bytes]) -> list[int]:
     from cassandra.metadata import Murmur3Token
 
     return [Murmur3Token.from_key(key).value for key in keys]
+
+
+def answer_cut_open(*arguments: Any) -> None:
+    """Connect through a proxy that cuts answers."""
+    from cut_client import CutClient
+
+    cut_clients.append(CutClient(*arguments))
+
+
+def answer_cut_ask() -> Any:
+    """Give the rows that arrive through the proxy."""
+    return attempt(cut_clients[-1].ask)
+
+
+def answer_cut_refused() -> Any:
+    """Give the error that arrives through the proxy."""
+    return cut_clients[-1].refused()
+
+
+def answer_cut_close() -> None:
+    """End the connection through the proxy."""
+    cut_clients.pop().close()
 
 
 if __name__ == "__main__":
