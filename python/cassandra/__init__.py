@@ -25,6 +25,7 @@ The exception tree::
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from logging import NullHandler as NullHandler
 from typing import Any, ClassVar
@@ -513,3 +514,30 @@ class DependencyException(Exception):
             lines = "".join(f"\n - {exc}" for exc in excs)
             msg = f"{msg}\nThe following exceptions were observed: {lines}"
         super().__init__(msg)
+
+
+_SUBMODULES = frozenset(
+    (
+        "auth",
+        "connection",
+        "cqltypes",
+        "cython_deps",
+        "encoder",
+        "marshal",
+        "metadata",
+        "murmur3",
+        "protocol",
+        "query",
+        "segment",
+        "type_codes",
+        "util",
+    )
+)
+"""Modules that ``import cassandra.cluster`` has always brought along; it imports them when they are used."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES and "cassandra.cluster" in sys.modules:
+        __import__(f"{__name__}.{name}")
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +38,8 @@ class EndPoint:
     @property
     def socket_family(self) -> int:
         """The family of the socket that connects to it."""
+        import socket
+
         return socket.AF_UNSPEC
 
     def resolve(self) -> tuple[Any, int | None]:
@@ -172,6 +173,8 @@ class SniEndPoint(EndPoint):
 
         :raises UnresolvableContactPoints: it has none.
         """
+        import socket
+
         from cassandra import UnresolvableContactPoints
 
         try:
@@ -245,6 +248,8 @@ class UnixSocketEndPoint(EndPoint):
 
     @property
     def socket_family(self) -> int:
+        import socket
+
         return socket.AF_UNIX
 
     def resolve(self) -> tuple[str, None]:

@@ -7,7 +7,6 @@ challenges of that connection. Both may be subclassed. Credentials travel as the
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Iterable
 from typing import Any
 
@@ -161,6 +160,8 @@ class DSEGSSAPIAuthProvider(AuthProvider):
 
     def new_authenticator(self, host: str) -> Authenticator:
         if self.resolve_host_name:
+            import socket
+
             host = socket.getnameinfo((host, 0), 0)[0]
         return GSSAPIAuthenticator(host, self.service, self.qops, self.properties)
 

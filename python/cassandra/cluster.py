@@ -16,8 +16,7 @@ import warnings
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet, WeakValueDictionary
 
 from cassandra import AuthenticationFailed as AuthenticationFailed
@@ -28,7 +27,7 @@ from cassandra import ProtocolVersion as ProtocolVersion
 from cassandra import SchemaTargetType as SchemaTargetType
 from cassandra import UnresolvableContactPoints as UnresolvableContactPoints
 from cassandra import UnsupportedOperation as UnsupportedOperation
-from cassandra import _core
+from cassandra import _core, _lazy
 from cassandra._core import ResponseFuture as ResponseFuture
 from cassandra._core import ResultSet as ResultSet
 from cassandra._driver import options as _options
@@ -47,18 +46,11 @@ from cassandra._driver.profiles import GraphExecutionProfile as GraphExecutionPr
 from cassandra._driver.profiles import ProfileManager as ProfileManager
 from cassandra._driver.profiles import default_lbp_factory as default_lbp_factory
 from cassandra._driver.session import Session as Session
-from cassandra.auth import PlainTextAuthProvider as PlainTextAuthProvider
-from cassandra.connection import ConnectionBusy as ConnectionBusy
-from cassandra.connection import ConnectionException as ConnectionException
-from cassandra.connection import ConnectionShutdown as ConnectionShutdown
-from cassandra.connection import DefaultEndPoint as DefaultEndPoint
-from cassandra.connection import DefaultEndPointFactory as DefaultEndPointFactory
-from cassandra.connection import EndPoint as EndPoint
-from cassandra.connection import ProtocolVersionUnsupported as ProtocolVersionUnsupported
-from cassandra.connection import SniEndPointFactory as SniEndPointFactory
-from cassandra.cqltypes import UserType as UserType
-from cassandra.encoder import Encoder as Encoder
-from cassandra.metadata import Metadata as Metadata
+from cassandra._endpoints import DefaultEndPoint as DefaultEndPoint
+from cassandra._endpoints import DefaultEndPointFactory as DefaultEndPointFactory
+from cassandra._endpoints import EndPoint as EndPoint
+from cassandra._endpoints import SniEndPointFactory as SniEndPointFactory
+from cassandra._metadata.cluster import Metadata as Metadata
 from cassandra.policies import DCAwareRoundRobinPolicy as DCAwareRoundRobinPolicy
 from cassandra.policies import DefaultLoadBalancingPolicy as DefaultLoadBalancingPolicy
 from cassandra.policies import ExponentialReconnectionPolicy as ExponentialReconnectionPolicy
@@ -71,39 +63,74 @@ from cassandra.policies import RetryPolicy as RetryPolicy
 from cassandra.policies import SimpleConvictionPolicy as SimpleConvictionPolicy
 from cassandra.policies import TokenAwarePolicy as TokenAwarePolicy
 from cassandra.pool import Host as Host
-from cassandra.pool import HostConnection as HostConnection
-from cassandra.pool import HostConnectionPool as HostConnectionPool
-from cassandra.pool import NoConnectionsAvailable as NoConnectionsAvailable
-from cassandra.protocol import BatchMessage as BatchMessage
-from cassandra.protocol import ErrorMessage as ErrorMessage
-from cassandra.protocol import ExecuteMessage as ExecuteMessage
-from cassandra.protocol import IsBootstrappingErrorMessage as IsBootstrappingErrorMessage
-from cassandra.protocol import OverloadedErrorMessage as OverloadedErrorMessage
-from cassandra.protocol import PreparedQueryNotFound as PreparedQueryNotFound
-from cassandra.protocol import PrepareMessage as PrepareMessage
-from cassandra.protocol import ProtocolException as ProtocolException
-from cassandra.protocol import ProtocolHandler as ProtocolHandler
-from cassandra.protocol import QueryMessage as QueryMessage
-from cassandra.protocol import ReadTimeoutErrorMessage as ReadTimeoutErrorMessage
-from cassandra.protocol import ResultMessage as ResultMessage
-from cassandra.protocol import ServerError as ServerError
-from cassandra.protocol import TruncateError as TruncateError
-from cassandra.protocol import UnavailableErrorMessage as UnavailableErrorMessage
-from cassandra.protocol import WriteTimeoutErrorMessage as WriteTimeoutErrorMessage
-from cassandra.query import FETCH_SIZE_UNSET as FETCH_SIZE_UNSET
-from cassandra.query import BatchStatement as BatchStatement
-from cassandra.query import BoundStatement as BoundStatement
-from cassandra.query import HostTargetingStatement as HostTargetingStatement
-from cassandra.query import PreparedStatement as PreparedStatement
-from cassandra.query import QueryTrace as QueryTrace
-from cassandra.query import SimpleStatement as SimpleStatement
-from cassandra.query import TraceUnavailable as TraceUnavailable
-from cassandra.query import bind_params as bind_params
-from cassandra.query import dict_factory as dict_factory
-from cassandra.query import named_tuple_factory as named_tuple_factory
-from cassandra.query import tuple_factory as tuple_factory
 from cassandra.timestamps import MonotonicTimestampGenerator as MonotonicTimestampGenerator
-from cassandra.util import Version as Version
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor as ThreadPoolExecutor
+
+    from cassandra.auth import PlainTextAuthProvider as PlainTextAuthProvider
+    from cassandra.connection import ConnectionBusy as ConnectionBusy
+    from cassandra.connection import ConnectionException as ConnectionException
+    from cassandra.connection import ConnectionShutdown as ConnectionShutdown
+    from cassandra.connection import ProtocolVersionUnsupported as ProtocolVersionUnsupported
+    from cassandra.cqltypes import UserType as UserType
+    from cassandra.encoder import Encoder as Encoder
+    from cassandra.pool import HostConnection as HostConnection
+    from cassandra.pool import HostConnectionPool as HostConnectionPool
+    from cassandra.pool import NoConnectionsAvailable as NoConnectionsAvailable
+    from cassandra.protocol import BatchMessage as BatchMessage
+    from cassandra.protocol import ErrorMessage as ErrorMessage
+    from cassandra.protocol import ExecuteMessage as ExecuteMessage
+    from cassandra.protocol import IsBootstrappingErrorMessage as IsBootstrappingErrorMessage
+    from cassandra.protocol import OverloadedErrorMessage as OverloadedErrorMessage
+    from cassandra.protocol import PreparedQueryNotFound as PreparedQueryNotFound
+    from cassandra.protocol import PrepareMessage as PrepareMessage
+    from cassandra.protocol import ProtocolException as ProtocolException
+    from cassandra.protocol import ProtocolHandler as ProtocolHandler
+    from cassandra.protocol import QueryMessage as QueryMessage
+    from cassandra.protocol import ReadTimeoutErrorMessage as ReadTimeoutErrorMessage
+    from cassandra.protocol import ResultMessage as ResultMessage
+    from cassandra.protocol import ServerError as ServerError
+    from cassandra.protocol import TruncateError as TruncateError
+    from cassandra.protocol import UnavailableErrorMessage as UnavailableErrorMessage
+    from cassandra.protocol import WriteTimeoutErrorMessage as WriteTimeoutErrorMessage
+    from cassandra.query import FETCH_SIZE_UNSET as FETCH_SIZE_UNSET
+    from cassandra.query import BatchStatement as BatchStatement
+    from cassandra.query import BoundStatement as BoundStatement
+    from cassandra.query import HostTargetingStatement as HostTargetingStatement
+    from cassandra.query import PreparedStatement as PreparedStatement
+    from cassandra.query import QueryTrace as QueryTrace
+    from cassandra.query import SimpleStatement as SimpleStatement
+    from cassandra.query import TraceUnavailable as TraceUnavailable
+    from cassandra.query import bind_params as bind_params
+    from cassandra.query import dict_factory as dict_factory
+    from cassandra.query import named_tuple_factory as named_tuple_factory
+    from cassandra.query import tuple_factory as tuple_factory
+    from cassandra.util import Version as Version
+
+_lazy.offer(
+    __name__,
+    {
+        "cassandra.auth": "PlainTextAuthProvider",
+        "cassandra.connection": "ConnectionBusy ConnectionException ConnectionShutdown ProtocolVersionUnsupported",
+        "cassandra.cqltypes": "UserType",
+        "cassandra.encoder": "Encoder",
+        "cassandra.pool": "HostConnection HostConnectionPool NoConnectionsAvailable",
+        "cassandra.protocol": (
+            "BatchMessage ErrorMessage ExecuteMessage IsBootstrappingErrorMessage "
+            "OverloadedErrorMessage PreparedQueryNotFound PrepareMessage ProtocolException "
+            "ProtocolHandler QueryMessage ReadTimeoutErrorMessage ResultMessage ServerError "
+            "TruncateError UnavailableErrorMessage WriteTimeoutErrorMessage "
+        ),
+        "cassandra.query": (
+            "FETCH_SIZE_UNSET BatchStatement BoundStatement HostTargetingStatement PreparedStatement "
+            "QueryTrace SimpleStatement TraceUnavailable bind_params dict_factory named_tuple_factory "
+            "tuple_factory "
+        ),
+        "cassandra.util": "Version",
+        "concurrent.futures": "ThreadPoolExecutor",
+    },
+)
 
 log = logging.getLogger(__name__)
 
@@ -197,10 +224,10 @@ class Cluster:
     sessions: Any = None
     control_connection: Any = None
     scheduler: Any = None
-    executor: Any = None
     is_shutdown: bool = False
 
     _core: Any = None
+    _executor: ThreadPoolExecutor | None = None
     _drain_thread: threading.Thread = None  # type: ignore[assignment]
     _config_mode = _ConfigMode.UNCOMMITTED
 
@@ -322,7 +349,7 @@ class Cluster:
         self.endpoints_resolved = _options.resolve_contact_points(self.contact_points, port)
         self.metadata = Metadata()
         self.sessions = WeakSet()
-        self.executor = ThreadPoolExecutor(max_workers=executor_threads)
+        self._executor_threads = executor_threads
         self._hosts = HostRegistry(self.metadata, self.conviction_policy_factory)
         self._listeners: set[Any] = set()
         self._lock = threading.RLock()
@@ -434,7 +461,23 @@ class Cluster:
         for name, make in graph:
             known.setdefault(name, make(load_balancing_policy=self._load_balancing_policy))
 
-    # Options with a setter.
+    # Options with a setter, and what is made when it is asked for.
+
+    @property
+    def executor(self) -> ThreadPoolExecutor:
+        """Runs what :meth:`Session.submit` is given."""
+        with self._lock:
+            if self._executor is None:
+                from concurrent.futures import ThreadPoolExecutor
+
+                self._executor = ThreadPoolExecutor(max_workers=self._executor_threads)
+                if self.is_shutdown:
+                    self._executor.shutdown(wait=False)
+            return self._executor
+
+    @executor.setter
+    def executor(self, executor: ThreadPoolExecutor) -> None:
+        self._executor = executor
 
     @property
     def auth_provider(self) -> Any:
@@ -726,7 +769,8 @@ class Cluster:
             self._core.shutdown()
             if self._drain_thread is not threading.current_thread():
                 self._drain_thread.join(_DRAIN_LIMIT)
-        self.executor.shutdown(wait=False)
+        if self._executor is not None:
+            self._executor.shutdown(wait=False)
         _clusters.discard(self)
 
     def __enter__(self) -> Cluster:

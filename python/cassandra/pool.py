@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from cassandra import AuthenticationFailed as AuthenticationFailed
-from cassandra.connection import ConnectionException as ConnectionException
-from cassandra.connection import DefaultEndPoint as DefaultEndPoint
-from cassandra.connection import EndPoint as EndPoint
+from cassandra import _lazy
+from cassandra._endpoints import DefaultEndPoint as DefaultEndPoint
+from cassandra._endpoints import EndPoint as EndPoint
 from cassandra.policies import HostDistance as HostDistance
 
 if TYPE_CHECKING:
+    from cassandra.connection import ConnectionException as ConnectionException
     from cassandra.policies import ConvictionPolicy
+
+_lazy.offer(__name__, {"cassandra.connection": "ConnectionException"})
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import logging
 import re
+from typing import TYPE_CHECKING
 
 from cassandra import ConsistencyLevel as ConsistencyLevel
 from cassandra import OperationTimedOut as OperationTimedOut
+from cassandra import _lazy
 from cassandra._query.batch import BatchStatement as BatchStatement
 from cassandra._query.batch import BatchType as BatchType
 from cassandra._query.prepared import BoundStatement as BoundStatement
@@ -32,10 +34,20 @@ from cassandra._query.statement import bind_params as bind_params
 from cassandra._query.trace import QueryTrace as QueryTrace
 from cassandra._query.trace import TraceEvent as TraceEvent
 from cassandra._query.trace import TraceUnavailable as TraceUnavailable
-from cassandra.encoder import Encoder as Encoder
-from cassandra.encoder import ValueSequence as ValueSequence
 from cassandra.policies import ColDesc as ColDesc
-from cassandra.util import unix_time_from_uuid1 as unix_time_from_uuid1
+
+if TYPE_CHECKING:
+    from cassandra.encoder import Encoder as Encoder
+    from cassandra.encoder import ValueSequence as ValueSequence
+    from cassandra.util import unix_time_from_uuid1 as unix_time_from_uuid1
+
+_lazy.offer(
+    __name__,
+    {
+        "cassandra.encoder": "Encoder ValueSequence",
+        "cassandra.util": "unix_time_from_uuid1",
+    },
+)
 
 log = logging.getLogger(__name__)
 

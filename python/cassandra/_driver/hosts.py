@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from cassandra.connection import DefaultEndPoint
-from cassandra.metadata import Metadata
+from cassandra._endpoints import DefaultEndPoint
 from cassandra.pool import Host
 
 if TYPE_CHECKING:
     from cassandra import _core
+    from cassandra._metadata.cluster import Metadata
     from cassandra.policies import ConvictionPolicy
 
 

@@ -5,12 +5,11 @@ What the core cannot do is refused here, loudly: no option is passed over.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable
 from typing import Any
 
 from cassandra import DriverException, ProtocolVersion, UnresolvableContactPoints
-from cassandra.connection import DefaultEndPoint, EndPoint
+from cassandra._endpoints import DefaultEndPoint, EndPoint
 
 CORE_VERSIONS = (
     ProtocolVersion.V3,
@@ -55,18 +54,32 @@ def resolve_contact_points(contact_points: Iterable[Any], port: int) -> list[End
             endpoints.append(point)
             continue
         name, point_port = point if isinstance(point, tuple) else (point, port)
-        try:
-            found = socket.getaddrinfo(name, point_port, socket.AF_UNSPEC, socket.SOCK_STREAM)
-        except socket.gaierror as error:
-            failed[name] = error
-            continue
-        for *_, address in found:
-            endpoint = DefaultEndPoint(str(address[0]), int(address[1]))
+        if _is_ipv4(name):
+            found = [(name, point_port)]
+        else:
+            import socket
+
+            try:
+                infos = socket.getaddrinfo(name, point_port, socket.AF_UNSPEC, socket.SOCK_STREAM)
+            except socket.gaierror as error:
+                failed[name] = error
+                continue
+            found = [address[:2] for *_, address in infos]
+        for address, found_port in found:
+            endpoint = DefaultEndPoint(str(address), int(found_port))
             if endpoint not in endpoints:
                 endpoints.append(endpoint)
     if some and not endpoints:
         raise UnresolvableContactPoints({})
     return endpoints
+
+
+def _is_ipv4(name: Any) -> bool:
+    """Whether *name* is an IPv4 address in its usual form, so that there is nothing to look up."""
+    if not isinstance(name, str):
+        return False
+    parts = name.split(".")
+    return len(parts) == 4 and all(part.isdecimal() and part.isascii() and str(int(part)) == part for part in parts)
 
 
 def compressions(compression: Any) -> list[str]:

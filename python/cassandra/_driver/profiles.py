@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from cassandra import ConsistencyLevel
+from cassandra._query.rows import named_tuple_factory
 from cassandra.policies import (
     DCAwareRoundRobinPolicy,
     DefaultLoadBalancingPolicy,
@@ -21,7 +22,6 @@ from cassandra.policies import (
     SpeculativeExecutionPolicy,
     TokenAwarePolicy,
 )
-from cassandra.query import named_tuple_factory
 
 if TYPE_CHECKING:
     from cassandra.pool import Host

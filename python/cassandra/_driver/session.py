@@ -22,13 +22,13 @@ from cassandra._driver.profiles import (
     ExecutionProfile,
     check_serial,
 )
-from cassandra.encoder import Encoder
-from cassandra.protocol import ProtocolHandler
-from cassandra.query import PreparedStatement, tuple_factory
+from cassandra._query.rows import tuple_factory
 
 if TYPE_CHECKING:
     from cassandra.cluster import Cluster
+    from cassandra.encoder import Encoder
     from cassandra.pool import Host
+    from cassandra.query import PreparedStatement
 
 _PROFILE_NAMES = {
     EXEC_PROFILE_DEFAULT: "EXEC_PROFILE_DEFAULT",
@@ -66,14 +66,12 @@ class Session(_core.SessionBase):
     """Whether writes carry a timestamp made here."""
     timestamp_generator: Callable[[], int] = None  # type: ignore[assignment]
     """Gives these timestamps, in microseconds."""
-    encoder: Encoder = None  # type: ignore[assignment]
-    """Makes CQL literals of the parameters of statements that are not prepared."""
+    _encoder: Encoder | None = None
 
     def __init__(self, cluster: Cluster, hosts: Iterable[Host], keyspace: str | None = None) -> None:
         self.cluster = cluster
         self.hosts = hosts
         self.session_id = uuid.uuid4()
-        self.encoder = Encoder()
         self.timestamp_generator = cluster.timestamp_generator
         self._profile_manager = cluster.profile_manager
         self._connect(cluster._core, cluster, cluster.profile_manager.profiles, keyspace)
@@ -87,13 +85,28 @@ class Session(_core.SessionBase):
         return self._keyspace
 
     @property
+    def encoder(self) -> Encoder:
+        """Makes CQL literals of the parameters of statements that are not prepared."""
+        if self._encoder is None:
+            from cassandra.encoder import Encoder
+
+            self._encoder = Encoder()
+        return self._encoder
+
+    @encoder.setter
+    def encoder(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    @property
     def client_protocol_handler(self) -> Any:
         """Encodes and decodes messages. Native code does that, for every session alike."""
+        from cassandra.protocol import ProtocolHandler
+
         return ProtocolHandler
 
     @client_protocol_handler.setter
     def client_protocol_handler(self, handler: Any) -> None:
-        if handler is not ProtocolHandler:
+        if handler is not self.client_protocol_handler:
             raise UnsupportedOperation("client_protocol_handler cannot be exchanged in this version of the driver")
 
     # Options that belong to the default profile, or to the session itself once one of them has been set here.
@@ -199,6 +212,8 @@ class Session(_core.SessionBase):
         :param keyspace: the keyspace of this statement (protocol v5 and later).
         :raises InvalidRequest: the server refuses the statement.
         """
+        from cassandra.query import PreparedStatement
+
         native = self._prepare(query, keyspace, custom_payload)
         prepared = PreparedStatement.from_message(
             native.query_id,

@@ -6,24 +6,27 @@ import bisect
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from cassandra import UnsupportedOperation
+from cassandra._endpoints import EndPoint
 from cassandra._metadata import MODULE
-from cassandra._metadata.keyspaces import KeyspaceMetadata
-from cassandra._metadata.tokens import BytesToken, MD5Token, Murmur3Token, Token
-from cassandra.connection import EndPoint
-from cassandra.policies import HostDistance
-from cassandra.pool import Host
+from cassandra._policies.load_balancing import HostDistance
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from cassandra._metadata.keyspaces import KeyspaceMetadata
+    from cassandra._metadata.tokens import Token
+    from cassandra.pool import Host
 
 NO_VALID_REPLICA = object()
 """The key of :func:`group_keys_by_replica` for keys without a replica that can be asked."""
 
-_TOKEN_CLASSES: tuple[tuple[str, type[Token]], ...] = (
-    ("RandomPartitioner", MD5Token),
-    ("Murmur3Partitioner", Murmur3Token),
-    ("ByteOrderedPartitioner", BytesToken),
+_TOKEN_CLASSES = (
+    ("RandomPartitioner", "MD5Token"),
+    ("Murmur3Partitioner", "Murmur3Token"),
+    ("ByteOrderedPartitioner", "BytesToken"),
 )
 
 
@@ -80,7 +83,7 @@ class Metadata:
 
     def can_support_partitioner(self) -> bool:
         """Tell whether tokens of the cluster's partitioner can be computed."""
-        return _token_class(self.partitioner) is not None
+        return _token_class_name(self.partitioner) is not None
 
     def add_or_return_host(self, host: Host) -> tuple[Host, bool]:
         """Take *host* in unless its endpoint is known; gives the node that is there and whether it is new."""
@@ -118,11 +121,19 @@ class Metadata:
             return list(self._hosts.values())
 
 
+def _token_class_name(partitioner: str | None) -> str | None:
+    names = (token for name, token in _TOKEN_CLASSES if (partitioner or "").endswith(name))
+    return next(names, None)
+
+
 def _token_class(partitioner: str | None) -> type[Token] | None:
-    for name, token_class in _TOKEN_CLASSES:
-        if (partitioner or "").endswith(name):
-            return token_class
-    return None
+    name = _token_class_name(partitioner)
+    if name is None:
+        return None
+    from cassandra._metadata import tokens
+
+    token_class: type[Token] = getattr(tokens, name)
+    return token_class
 
 
 class TokenMap:

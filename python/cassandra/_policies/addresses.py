@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 from cassandra._policies import MODULE
 
 
@@ -35,5 +33,7 @@ class EC2MultiRegionTranslator(AddressTranslator):
     __module__ = MODULE
 
     def translate(self, addr: str) -> str:
+        import socket
+
         name = socket.getfqdn(addr)
         return str(socket.getaddrinfo(name, None, socket.AF_UNSPEC, socket.SOCK_STREAM)[0][4][0])

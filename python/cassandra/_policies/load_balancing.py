@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import socket
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -211,6 +210,8 @@ class WhiteListRoundRobinPolicy(RoundRobinPolicy):
         :param hosts: names or addresses of nodes.
         :raises socket.gaierror: one does not resolve.
         """
+        import socket
+
         self._allowed_hosts = tuple(hosts)
         self._allowed_hosts_resolved = [
             info[4][0]

@@ -12,7 +12,6 @@ from cassandra import consistency_value_to_name
 from cassandra._query import MODULE
 from cassandra._query.prepared import BoundStatement, PreparedStatement
 from cassandra._query.statement import FETCH_SIZE_UNSET, Statement, bind_params
-from cassandra.encoder import Encoder
 from cassandra.policies import RetryPolicy
 
 _MAX_STATEMENTS = 0xFFFF
@@ -129,7 +128,12 @@ class BatchStatement(Statement):
     def _fill_in(self, query_string: str, parameters: Any) -> str:
         if not parameters:
             return query_string
-        encoder = self._session.encoder if self._session is not None else Encoder()
+        if self._session is not None:
+            encoder = self._session.encoder
+        else:
+            from cassandra.encoder import Encoder
+
+            encoder = Encoder()
         return bind_params(query_string, parameters, encoder)
 
     def _take_over(self, statement: Statement) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cassandra import ConsistencyLevel, consistency_value_to_name
 from cassandra._query import MODULE
-from cassandra.encoder import Encoder
 from cassandra.policies import RetryPolicy
+
+if TYPE_CHECKING:
+    from cassandra.encoder import Encoder
 
 UNSET_VALUE: Any = object()
 """A value for binding that leaves the column as it is, where ``None`` would delete it (protocol v4 and later)."""

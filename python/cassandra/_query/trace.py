@@ -11,7 +11,6 @@ from cassandra import ConsistencyLevel
 from cassandra._query import MODULE
 from cassandra._query.rows import named_tuple_factory
 from cassandra._query.statement import SimpleStatement
-from cassandra.util import datetime_from_uuid1
 
 
 class TraceUnavailable(Exception):
@@ -143,6 +142,8 @@ class TraceEvent:
     ) -> None:
         """:param source_elapsed: microseconds."""
         self.description = description
+        from cassandra.util import datetime_from_uuid1
+
         self.datetime = datetime_from_uuid1(timeuuid).replace(tzinfo=_datetime.timezone.utc)
         self.source = source
         self.source_elapsed = None if source_elapsed is None else _datetime.timedelta(microseconds=source_elapsed)
