@@ -28,7 +28,7 @@ use super::slab::Delivery;
 
 /// Reads before other tasks get their turn.
 const READS_PER_POLL: usize = 16;
-/// Deadlines are swept at multiples of this.
+/// Deadlines are swept no more often than this.
 const TICK: Duration = Duration::from_millis(10);
 
 /// The I/O task of one connection.
@@ -40,13 +40,15 @@ pub(super) struct IoTask {
     heartbeat: Heartbeat,
     /// Kept until it is answered, so that it does not count as an orphan.
     heartbeat_request: Option<PendingResponse>,
-    opened: Instant,
+    /// When the deadlines were swept last.
+    swept: Option<Instant>,
     timer: Pin<Box<Sleep>>,
     /// When the timer fires; `None` when nothing waits for it.
     timer_at: Option<Instant>,
     /// On a runtime of several workers this task is woken to run next, ahead of the other tasks that are about to
-    /// submit: it lets them go first, once.
-    yields: bool,
+    /// submit.
+    runs_next: bool,
+    /// The tasks that are about to submit were let go first: now it is time to write.
     yielded: bool,
 }
 
@@ -67,16 +69,16 @@ impl IoTask {
             buffers: ReadBuffers::default(),
             heartbeat,
             heartbeat_request: None,
-            opened: now,
+            swept: None,
             timer: Box::pin(tokio::time::sleep_until(now.into())),
             timer_at: None,
-            yields: Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread,
+            runs_next: Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread,
             yielded: false,
         }
     }
 
     fn run(&mut self, cx: &mut Context<'_>) -> Result<(), CloseCause> {
-        self.read(cx)?;
+        let answers = self.read(cx)?;
         if let Some(reason) = self.shared.drained() {
             return Err(CloseCause::Requested(reason));
         }
@@ -86,23 +88,36 @@ impl IoTask {
             self.heartbeat_request = None;
         }
         self.watch_time(cx)?;
-        if self.yields && !self.yielded && self.shared.flush_is_scheduled() {
-            self.yielded = true;
-            cx.waker().wake_by_ref();
-            return Ok(());
+        // Whoever got an answer may well send another request: they leave together.
+        let mut waits = answers > 1;
+        if self.yielded {
+            // When it is blocked the transport wakes this task.
+            self.flush(cx)?;
+        } else {
+            waits |= self.runs_next && self.shared.flush_is_scheduled();
+            if !waits {
+                self.flush(cx)?;
+            }
         }
-        self.yielded = false;
-        // When it is blocked the transport wakes this task.
-        self.shared
-            .flush(cx)
-            .map(|_| ())
-            .map_err(|error| CloseCause::Io(Arc::new(error)))
+        self.yielded = waits;
+        if waits {
+            self.shared.schedule_flush();
+            cx.waker().wake_by_ref();
+        }
+        Ok(())
     }
 
-    fn read(&mut self, cx: &mut Context<'_>) -> Result<(), CloseCause> {
+    fn flush(&self, cx: &mut Context<'_>) -> Result<(), CloseCause> {
+        let flushed = self.shared.flush(cx);
+        flushed.map_err(|error| CloseCause::Io(Arc::new(error)))
+    }
+
+    /// Reads what there is, and says how many answers it has handed out.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<usize, CloseCause> {
+        let mut answers = 0;
         for _ in 0..READS_PER_POLL {
             match self.buffers.poll_read(&mut *self.read, &mut self.decoder, cx) {
-                Poll::Pending => return Ok(()),
+                Poll::Pending => return Ok(answers),
                 Poll::Ready(Ok(0)) => return Err(CloseCause::ClosedByPeer),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Err(CloseCause::Io(Arc::new(error))),
@@ -110,16 +125,17 @@ impl IoTask {
             let now = now();
             self.heartbeat.handle_read(now);
             while let Some(envelope) = self.decoder.next().map_err(CloseCause::Protocol)? {
-                self.hand_out(envelope)?;
+                self.hand_out(envelope, now)?;
+                answers += 1;
             }
             self.buffers.handle_drained(&mut self.decoder, now);
         }
         // There may be more.
         cx.waker().wake_by_ref();
-        Ok(())
+        Ok(answers)
     }
 
-    fn hand_out(&mut self, envelope: Envelope) -> Result<(), CloseCause> {
+    fn hand_out(&mut self, envelope: Envelope, now: Instant) -> Result<(), CloseCause> {
         let header = &envelope.header;
         let expected = self.shared.established.version;
         if header.version != expected {
@@ -132,7 +148,7 @@ impl IoTask {
         let Some(stream) = StreamId::new(header.stream) else {
             return self.hand_out_unasked(envelope);
         };
-        match self.shared.slab.complete(stream, envelope) {
+        match self.shared.slab.complete(stream, envelope, now) {
             Delivery::Waiting(waker) => {
                 self.shared.count_answer(false);
                 if let Some(waker) = waker {
@@ -169,7 +185,11 @@ impl IoTask {
 
     fn watch_time(&mut self, cx: &mut Context<'_>) -> Result<(), CloseCause> {
         loop {
-            let sweep_at = self.shared.sweep_at().map(|at| self.next_tick(at));
+            let not_before = self.swept.map(|swept| swept + TICK);
+            let sweep_at = self
+                .shared
+                .sweep_at()
+                .map(|at| not_before.map_or(at, |first| at.max(first)));
             let timeouts = [
                 sweep_at,
                 self.heartbeat.poll_timeout(),
@@ -194,6 +214,7 @@ impl IoTask {
     fn handle_timeout(&mut self, now: Instant, sweep_at: Option<Instant>) -> Result<(), CloseCause> {
         if sweep_at.is_some_and(|at| at <= now) {
             self.shared.sweep(now);
+            self.swept = Some(now);
         }
         self.buffers.handle_timeout(now);
         match self.heartbeat.handle_timeout(now) {
@@ -226,20 +247,6 @@ impl IoTask {
             // Every stream id is taken by answers that are due: any byte of them will do for a heartbeat.
             Err(error) => tracing::debug!(node = %self.shared.endpoint, %error, "no heartbeat sent"),
         }
-    }
-
-    /// The first tick that is not before `at`.
-    fn next_tick(&self, at: Instant) -> Instant {
-        let tick = TICK.as_nanos();
-        let ticks = at
-            .saturating_duration_since(self.opened)
-            .as_nanos()
-            .div_ceil(tick);
-        let since_opened = u64::try_from(ticks * tick).map(Duration::from_nanos);
-        since_opened
-            .ok()
-            .and_then(|since| self.opened.checked_add(since))
-            .unwrap_or(at)
     }
 }
 

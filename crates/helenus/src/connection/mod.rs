@@ -105,7 +105,7 @@ impl Connection {
     /// Sends a request: takes a stream id and lets `encode` append one whole envelope to the write buffer, under one
     /// short lock. May be called by any thread, in or outside of a runtime.
     ///
-    /// After `deadline`, give or take 10 ms, the response completes with [`AttemptFailure::TimedOut`].
+    /// After `deadline` the response completes with [`AttemptFailure::TimedOut`].
     ///
     /// # Errors
     /// [`SubmitError`]: in each case nothing was sent, and the connection is as it was.

@@ -54,6 +54,7 @@ impl Future for PendingResponse {
                 this.shared.count_orphan();
                 Err(AttemptFailure::TimedOut)
             }
+            Outcome::Late => Err(AttemptFailure::TimedOut),
             Outcome::Failed { sent: true } => Err(AttemptFailure::ConnectionLost(this.shared.lost())),
             Outcome::Failed { sent: false } => Err(AttemptFailure::NotSent(this.shared.lost())),
         })

@@ -72,15 +72,6 @@ pub(super) enum Submitter {
     Heartbeat,
 }
 
-/// What the flush by the I/O task came to.
-#[derive(Debug)]
-pub(super) enum Flush {
-    /// Nothing is left to be done.
-    Done,
-    /// The transport takes no more until it is ready again.
-    Blocked,
-}
-
 impl Shared {
     pub(super) fn new(
         endpoint: Endpoint,
@@ -240,7 +231,7 @@ impl Shared {
     ///
     /// # Errors
     /// The transport's.
-    pub(super) fn flush(&self, cx: &mut std::task::Context<'_>) -> std::io::Result<Flush> {
+    pub(super) fn flush(&self, cx: &mut std::task::Context<'_>) -> std::io::Result<()> {
         let mut room = false;
         let flushed = self.flush_all(cx, &mut room);
         if room {
@@ -249,17 +240,17 @@ impl Shared {
         flushed
     }
 
-    fn flush_all(&self, cx: &mut std::task::Context<'_>, room: &mut bool) -> std::io::Result<Flush> {
+    fn flush_all(&self, cx: &mut std::task::Context<'_>, room: &mut bool) -> std::io::Result<()> {
         loop {
             let mut outbox = self.outbox();
             *room |= self.take_refused(&mut outbox);
             if outbox.buffer.is_empty() && !outbox.undrained {
                 outbox.scheduled = false;
-                return Ok(Flush::Done);
+                return Ok(());
             }
             let Some(mut writer) = outbox.take_loaded_writer() else {
                 // Another thread writes, and wakes this task when it is done if `scheduled` is set.
-                return Ok(Flush::Done);
+                return Ok(());
             };
             outbox.scheduled = false;
             drop(outbox);
@@ -284,9 +275,14 @@ impl Shared {
             outbox.put_back(writer);
             if blocked {
                 *room |= self.take_refused(&mut outbox);
-                return Ok(Flush::Blocked);
+                return Ok(());
             }
         }
+    }
+
+    /// The I/O task is about to flush: who submits until then need neither write nor wake it.
+    pub(super) fn schedule_flush(&self) {
+        self.outbox().scheduled = true;
     }
 
     /// Whether a flush was asked for and not done.

@@ -8,6 +8,7 @@
 //!       Free ────────▶ Waiting ───────────▶ Done ───────────▶ Free
 //!                        │  cancel, or poll past the deadline
 //!                        ├────────────▶ Orphaned ──complete──▶ Free
+//!                        ├─complete past the deadline─▶ Late ──poll, cancel─▶ Free
 //!                        └─fail, fail_all─▶ Failed ──poll, cancel─▶ Free
 //! ```
 //! Invariants: an id is given out again only when its slot is free, so an answer never reaches anybody but the request
@@ -54,6 +55,8 @@ pub(super) enum Outcome {
     Answer(Envelope),
     /// The deadline passed first. The slot is an orphan now.
     TimedOut,
+    /// The answer came after the deadline, and was dropped.
+    Late,
     /// The connection was lost first.
     Failed {
         /// Whether the request, or a part of it, may have left.
@@ -102,6 +105,8 @@ enum State {
         expired: bool,
     },
     Done(Envelope),
+    /// As Done, with an answer that came after the deadline.
+    Late,
     Orphaned,
     Failed {
         sent: bool,
@@ -162,16 +167,19 @@ impl Slab {
         }
     }
 
-    /// An answer has arrived on this stream.
-    pub(super) fn complete(&self, id: StreamId, answer: Envelope) -> Delivery {
+    /// An answer has arrived on this stream, not after `now`.
+    pub(super) fn complete(&self, id: StreamId, answer: Envelope, now: Instant) -> Delivery {
         let Some(slot) = self.slot(id) else {
             return Delivery::Unknown;
         };
         let mut state = slot.lock();
         match &mut *state {
-            State::Waiting { waker, .. } => {
+            State::Waiting { waker, deadline, .. } => {
                 let waker = waker.take();
-                *state = State::Done(answer);
+                *state = match deadline {
+                    Some(deadline) if *deadline < now => State::Late,
+                    _ => State::Done(answer),
+                };
                 Delivery::Waiting(waker)
             }
             State::Orphaned => {
@@ -180,7 +188,7 @@ impl Slab {
                 self.give_back(id, slot);
                 Delivery::Orphan
             }
-            State::Free | State::Done(_) | State::Failed { .. } => Delivery::Unknown,
+            State::Free | State::Done(_) | State::Late | State::Failed { .. } => Delivery::Unknown,
         }
     }
 
@@ -210,6 +218,12 @@ impl Slab {
                 self.give_back(id, slot);
                 Poll::Ready(Outcome::Answer(answer))
             }
+            State::Late => {
+                *state = State::Free;
+                drop(state);
+                self.give_back(id, slot);
+                Poll::Ready(Outcome::Late)
+            }
             // The connection is gone: nobody takes ids any more.
             State::Failed { sent } => {
                 let sent = *sent;
@@ -233,7 +247,7 @@ impl Slab {
                 drop(old);
                 Cancelled::Orphaned
             }
-            State::Done(_) => {
+            State::Done(_) | State::Late => {
                 let old = std::mem::replace(&mut *state, State::Free);
                 drop(state);
                 drop(old);

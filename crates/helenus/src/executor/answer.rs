@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use helenus_protocol::{
-    Envelope, ErrorDetails, ProtocolError, Response, ResponseEnvelope, ResultBody, Rows, SchemaChange,
-    ServerError,
+    Envelope, EnvelopeFlags, ErrorDetails, Opcode, ProtocolError, Response, ResponseEnvelope, ResultBody,
+    Rows, SchemaChange, ServerError,
 };
 
 use super::job::Job;
@@ -28,6 +28,23 @@ pub(super) enum Answer {
     Failed(AttemptError),
     /// The request succeeded and gave something that it cannot give.
     Unexpected(String),
+}
+
+/// RESULT of kind Void (v4 §4.2.5.1), whole.
+const VOID: &[u8] = &[0, 0, 0, 1];
+
+/// The result, when the first attempt was answered by nothing but "done": the shortest way, for most writes.
+#[inline]
+pub(super) fn plain(job: &mut Job, envelope: &Envelope) -> Option<QueryResult> {
+    let header = &envelope.header;
+    if header.opcode != Opcode::Result
+        || header.flags != EnvelopeFlags::default()
+        || *envelope.body != *VOID
+        || !job.attempts.is_empty()
+    {
+        return None;
+    }
+    Some(QueryResult::plain(job.node.take()?, None))
 }
 
 /// Reads the answer to the current attempt.
@@ -69,14 +86,22 @@ pub(super) fn understand(job: &mut Job, outcome: Result<Envelope, AttemptFailure
     let Some(coordinator) = job.node.clone() else {
         return Answer::Unexpected("an answer without a node".to_owned());
     };
-    let extras = Extras {
-        tracing_id,
-        warnings,
-        custom_payload,
-        attempts: std::mem::take(&mut job.attempts),
-        ..Extras::default()
+    let attempts = std::mem::take(&mut job.attempts);
+    let nothing =
+        tracing_id.is_none() && warnings.is_empty() && custom_payload.is_none() && attempts.is_empty();
+    let result = |rows| {
+        if nothing {
+            return QueryResult::plain(coordinator, rows);
+        }
+        let extras = Extras {
+            tracing_id,
+            warnings,
+            custom_payload,
+            attempts,
+            ..Extras::default()
+        };
+        QueryResult::new(coordinator, rows, extras)
     };
-    let result = |rows| QueryResult::new(coordinator, rows, extras);
     match body {
         ResultBody::Void => Answer::Done(result(None)),
         ResultBody::Rows(rows) => match with_columns(job, rows) {

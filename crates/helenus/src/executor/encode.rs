@@ -73,7 +73,7 @@ fn parameters(job: &Job) -> QueryParameters<'_> {
         page_size: job.page_size,
         paging_state: job.request.paging_state.as_deref(),
         serial_consistency: job.serial_consistency,
-        timestamp: job.timestamp,
+        timestamp: job.request.timestamp,
         keyspace: options.keyspace.as_deref(),
         now_in_seconds: options.now_in_seconds,
         ..QueryParameters::default()
@@ -94,7 +94,7 @@ fn encode_batch(
         statements: entries,
         consistency: job.consistency,
         serial_consistency: job.serial_consistency,
-        timestamp: job.timestamp,
+        timestamp: job.request.timestamp,
         keyspace: options.keyspace.as_deref(),
         now_in_seconds: options.now_in_seconds,
     });

@@ -24,9 +24,6 @@ pub(super) struct Job {
     pub(super) consistency: ConsistencyLevel,
     pub(super) serial_consistency: Option<ConsistencyLevel>,
     pub(super) page_size: Option<i32>,
-    /// The same for all attempts.
-    pub(super) timestamp: Option<i64>,
-    pub(super) limit: Option<Duration>,
     pub(super) deadline: Option<Instant>,
     pub(super) plan: QueryPlan,
     /// The node of the current attempt.
@@ -39,45 +36,49 @@ pub(super) struct Job {
 
 impl Job {
     /// Decides everything that the request and its statement leave to profile and session.
-    pub(super) fn new(session: &Arc<SessionShared>, request: Request) -> Result<Self, RequestError> {
+    #[inline]
+    pub(super) fn new(session: &Arc<SessionShared>, mut request: Request) -> Self {
         let options = request.options();
-        let profile = options
-            .profile
-            .as_ref()
-            .unwrap_or_else(|| session.default_profile());
+        let profile = profile(session, &request);
         let consistency = options.consistency.unwrap_or_else(|| profile.consistency());
         let serial_consistency = options
             .serial_consistency
             .or_else(|| profile.serial_consistency());
-        if let Some(level) = serial_consistency.filter(|level| !level.is_serial()) {
-            return Err(RequestError::not_sent(RequestErrorKind::InvalidOption {
-                option: "serial_consistency",
-                reason: format!("{level} is not SERIAL or LOCAL_SERIAL"),
-            }));
-        }
         let page_size = options.page_size.unwrap_or_else(|| profile.page_size());
-        let timestamp = request.timestamp.or(options.timestamp);
-        let limit = options
-            .timeout
-            .map_or_else(|| profile.timeout(), |timeout| timeout.limit());
+        let deadline = limit(session, &request).and_then(|limit| Instant::now().checked_add(limit));
         let plan = plan(session, &request, profile, consistency);
-        Ok(Self {
+        // The same for all attempts.
+        request.timestamp = match request.timestamp.or(options.timestamp) {
+            None if request.writes() => session.next_timestamp(),
+            given => given,
+        };
+        Self {
             consistency,
             serial_consistency,
             page_size: (page_size > 0).then_some(page_size),
-            timestamp: match timestamp {
-                None if request.writes() => session.next_timestamp(),
-                given => given,
-            },
-            limit,
-            deadline: limit.and_then(|limit| Instant::now().checked_add(limit)),
+            deadline,
             plan,
             node: None,
             metadata: None,
             attempts: Vec::new(),
             session: Arc::clone(session),
             request,
-        })
+        }
+    }
+
+    /// Whether the options make sense.
+    ///
+    /// # Errors
+    /// [`RequestErrorKind::InvalidOption`].
+    #[inline]
+    pub(super) fn check(&self) -> Result<(), RequestErrorKind> {
+        match self.serial_consistency.filter(|level| !level.is_serial()) {
+            None => Ok(()),
+            Some(level) => Err(RequestErrorKind::InvalidOption {
+                option: "serial_consistency",
+                reason: format!("{level} is not SERIAL or LOCAL_SERIAL"),
+            }),
+        }
     }
 
     /// Sends the request to the next node of the plan that takes it.
@@ -153,14 +154,26 @@ impl Job {
 
     /// The error for a request whose time ran out, the current attempt noted before.
     pub(super) fn timed_out(&mut self) -> RequestError {
-        let limit = self.limit.unwrap_or_default();
+        let limit = limit(&self.session, &self.request).unwrap_or_default();
         self.fail(RequestErrorKind::Timeout { limit })
     }
 
     /// The profile that the request runs with.
     pub(super) fn profile(&self) -> &ExecutionProfile {
-        let profile = self.request.options().profile.as_ref();
-        profile.unwrap_or_else(|| self.session.default_profile())
+        profile(&self.session, &self.request)
+    }
+}
+
+fn profile<'a>(session: &'a SessionShared, request: &'a Request) -> &'a ExecutionProfile {
+    let own = request.options().profile.as_ref();
+    own.unwrap_or_else(|| session.default_profile())
+}
+
+/// The time that the request may take, all attempts together.
+fn limit(session: &SessionShared, request: &Request) -> Option<Duration> {
+    match request.options().timeout {
+        Some(timeout) => timeout.limit(),
+        None => profile(session, request).timeout(),
     }
 }
 

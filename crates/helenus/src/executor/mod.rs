@@ -23,20 +23,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use crate::cluster::Node;
 use crate::connection::PendingResponse;
-use crate::error::{AttemptError, RequestError};
+use crate::error::{RequestError, RequestErrorKind};
 use crate::result::QueryResult;
 use crate::session::SessionShared;
 use answer::Answer;
 use job::Job;
 
 type Output = Result<QueryResult, RequestError>;
-
-/// No answer comes as fast as this: nobody waits for it. Other limits are kept to the tick of the connection.
-const NO_TIME: Duration = Duration::from_micros(10);
 
 /// A request that is under way: completes with its result. It was sent when this was made, whether it is polled or not.
 ///
@@ -55,7 +51,8 @@ pub struct Execution(State);
     reason = "the large variant is the one that must not be boxed: the fast path"
 )]
 enum State {
-    First(PendingResponse, Job),
+    /// What was sent; nothing while the execution is made.
+    First(Option<PendingResponse>, Job),
     Slow(Pin<Box<dyn Future<Output = Output> + Send>>),
     Failed(RequestError),
     Done,
@@ -64,28 +61,35 @@ enum State {
 impl Execution {
     /// Sends a request.
     pub(crate) fn start(session: &Arc<SessionShared>, request: Request) -> Self {
-        if session.is_closed() {
-            let kind = crate::error::RequestErrorKind::SessionClosed;
-            return Self::failed(RequestError::not_sent(kind));
-        }
-        let mut job = match Job::new(session, request) {
-            Ok(job) => job,
-            Err(error) => return Self::failed(error),
-        };
-        match job.send_next() {
-            Ok(pending) if job.limit.is_some_and(|limit| limit <= NO_TIME) => {
-                drop(pending);
-                job.push(AttemptError::TimedOut);
-                Self::failed(job.timed_out())
+        // Made in its place, for it is large.
+        let mut this = Self(State::First(None, Job::new(session, request)));
+        if let State::First(pending, job) = &mut this.0 {
+            let sent = match session.is_closed() {
+                true => Err(RequestErrorKind::SessionClosed),
+                false => job.check().and_then(|()| job.send_next()),
+            };
+            match sent {
+                Ok(sent) => *pending = Some(sent),
+                Err(kind) => {
+                    let error = job.fail(kind);
+                    this = Self::failed(error);
+                }
             }
-            Ok(pending) => Self(State::First(pending, job)),
-            Err(kind) => Self::failed(job.fail(kind)),
         }
+        this
     }
 
     /// A request that failed before it was sent.
     pub(crate) fn failed(error: RequestError) -> Self {
         Self(State::Failed(error))
+    }
+
+    /// The first attempt did not end the request.
+    #[cold]
+    fn go_on(&mut self, answer: Answer) {
+        if let State::First(_, job) = std::mem::replace(&mut self.0, State::Done) {
+            self.0 = State::Slow(Box::pin(slow::run(job, answer)));
+        }
     }
 
     /// The node of the first attempt, until that has ended.
@@ -104,18 +108,26 @@ impl Future for Execution {
         let this = self.get_mut();
         loop {
             match &mut this.0 {
-                State::First(pending, _) => {
+                State::First(Some(pending), job) => {
                     let Poll::Ready(outcome) = Pin::new(pending).poll(cx) else {
                         return Poll::Pending;
                     };
-                    let State::First(_, mut job) = std::mem::replace(&mut this.0, State::Done) else {
-                        continue;
-                    };
-                    match answer::understand(&mut job, outcome) {
-                        Answer::Done(result) => return Poll::Ready(Ok(result)),
-                        other => this.0 = State::Slow(Box::pin(slow::run(job, other))),
+                    if let Ok(envelope) = &outcome
+                        && let Some(result) = answer::plain(job, envelope)
+                    {
+                        this.0 = State::Done;
+                        return Poll::Ready(Ok(result));
+                    }
+                    match answer::understand(job, outcome) {
+                        Answer::Done(result) => {
+                            this.0 = State::Done;
+                            return Poll::Ready(Ok(result));
+                        }
+                        other => this.go_on(other),
                     }
                 }
+                // Not given away before the request was sent.
+                State::First(None, job) => this.0 = State::Failed(job.fail(RequestErrorKind::NoNode)),
                 State::Slow(future) => {
                     let Poll::Ready(output) = future.as_mut().poll(cx) else {
                         return Poll::Pending;

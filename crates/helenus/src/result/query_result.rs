@@ -55,6 +55,15 @@ impl QueryResult {
         }
     }
 
+    /// A result about which there is nothing else to say.
+    pub(crate) fn plain(coordinator: Arc<Node>, rows: Option<RawRows>) -> Self {
+        Self {
+            coordinator,
+            rows,
+            extras: None,
+        }
+    }
+
     fn extras_mut(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
     }

@@ -2,6 +2,7 @@
 //! `RUSTFLAGS="--cfg helenus_loom" cargo test -p helenus --lib slab::model`
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use helenus_protocol::{Direction, EnvelopeFlags, EnvelopeHeader, Opcode, ProtocolVersion};
@@ -32,7 +33,11 @@ fn begun(deadline: Option<Instant>) -> (Arc<Slab>, FreeIds, StreamId) {
 
 /// The I/O task: delivers, and wakes.
 fn deliver(slab: &Slab, id: StreamId) -> Delivery {
-    match slab.complete(id, answer(id)) {
+    deliver_at(slab, id, Instant::now())
+}
+
+fn deliver_at(slab: &Slab, id: StreamId, now: Instant) -> Delivery {
+    match slab.complete(id, answer(id), now) {
         Delivery::Waiting(waker) => {
             wake(waker);
             Delivery::Waiting(None)
@@ -83,12 +88,37 @@ fn deadline_beside_the_answer_ends_in_one_of_them() {
             let slab = Arc::clone(&slab);
             move || {
                 slab.sweep(now);
-                matches!(deliver(&slab, id), Delivery::Orphan)
+                matches!(deliver_at(&slab, id, now), Delivery::Orphan)
             }
         });
         let outcome = wait(&slab, id);
         let orphan = io.join().unwrap();
         assert_eq!(orphan, outcome == Outcome::TimedOut);
+        assert_eq!(slab.take_id(&mut free), Some(id));
+    });
+}
+
+#[test]
+fn answer_past_the_deadline_is_a_timeout_whoever_sees_it_first() {
+    loom::model(|| {
+        let now = Instant::now();
+        let (slab, mut free, id) = begun(Some(now));
+        let io = thread::spawn({
+            let slab = Arc::clone(&slab);
+            move || {
+                slab.sweep(now);
+                matches!(
+                    deliver_at(&slab, id, now + Duration::from_nanos(1)),
+                    Delivery::Orphan
+                )
+            }
+        });
+        let expected = match wait(&slab, id) {
+            Outcome::TimedOut => true,
+            Outcome::Late => false,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(io.join().unwrap(), expected);
         assert_eq!(slab.take_id(&mut free), Some(id));
     });
 }

@@ -50,7 +50,11 @@ fn poll(slab: &Slab, id: StreamId, count: &Arc<WakeCount>) -> Poll<Outcome> {
 
 /// Completes, wakes whoever waits, and says whether somebody was there.
 fn complete(slab: &Slab, id: StreamId, body: &'static [u8]) -> Delivery {
-    match slab.complete(id, answer(id, body)) {
+    complete_at(slab, id, body, Instant::now())
+}
+
+fn complete_at(slab: &Slab, id: StreamId, body: &'static [u8], now: Instant) -> Delivery {
+    match slab.complete(id, answer(id, body), now) {
         Delivery::Waiting(waker) => {
             wake(waker);
             Delivery::Waiting(None)
@@ -133,11 +137,34 @@ fn answer_between_the_sweep_and_the_poll_still_counts() {
     let now = Instant::now();
     let id = begin(&slab, &mut free, Some(now));
     slab.sweep(now);
-    assert!(matches!(complete(&slab, id, b"just"), Delivery::Waiting(_)));
+    assert!(matches!(
+        complete_at(&slab, id, b"just", now),
+        Delivery::Waiting(_)
+    ));
     assert_eq!(
         poll(&slab, id, &count),
         Poll::Ready(Outcome::Answer(answer(id, b"just")))
     );
+}
+
+#[test]
+fn answer_after_the_deadline_is_a_timeout_without_any_sweep() {
+    let (slab, mut free, count) = (Slab::new(), FreeIds::new(), Arc::default());
+    let now = Instant::now();
+    let after = now + Duration::from_nanos(1);
+    let id = begin(&slab, &mut free, Some(now));
+    assert_eq!(poll(&slab, id, &count), Poll::Pending);
+    assert!(matches!(
+        complete_at(&slab, id, b"late", after),
+        Delivery::Waiting(_)
+    ));
+    assert_eq!(count.get(), 1);
+    assert_eq!(poll(&slab, id, &count), Poll::Ready(Outcome::Late));
+    // Nothing is to come any more: the id is free, also when nobody had looked.
+    assert_eq!(begin(&slab, &mut free, Some(now)), id);
+    complete_at(&slab, id, b"late", after);
+    assert_eq!(slab.cancel(id), Cancelled::Ended);
+    assert_eq!(begin(&slab, &mut free, None), id);
 }
 
 #[test]

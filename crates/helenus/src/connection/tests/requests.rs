@@ -180,6 +180,37 @@ async fn earlier_deadline_of_a_later_request_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn answer_after_the_deadline_is_a_timeout_that_leaves_no_orphan() {
+    let (connection, mut server) = connect(quiet());
+    let limit = Duration::from_micros(1);
+    let late = ask_for(&connection, "late", limit);
+    let stream = late.stream();
+    // The paused clock stands still but for this, and no timer is so fine.
+    tokio::time::advance(2 * limit).await;
+    server.answer(stream.raw(), "late");
+    assert!(matches!(late.await, Err(AttemptFailure::TimedOut)));
+    assert_eq!((connection.orphans(), connection.in_flight()), (0, 0));
+    let next = ask(&connection, "next");
+    assert_eq!((next.stream(), server.requests().len()), (stream, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_below_the_tick_is_kept() {
+    let (connection, _server) = connect(quiet());
+    for _ in 0..3 {
+        tokio::time::advance(Duration::from_millis(20)).await;
+        let start = tokio::time::Instant::now();
+        let pending = ask_for(&connection, "short", Duration::from_millis(2));
+        assert!(matches!(pending.await, Err(AttemptFailure::TimedOut)));
+        assert!(
+            start.elapsed() <= Duration::from_millis(4),
+            "{:?}",
+            start.elapsed()
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn cancelled_request_becomes_an_orphan_until_its_answer_comes() {
     let (connection, mut server) = connect(quiet());
     let pending = ask(&connection, "x");
