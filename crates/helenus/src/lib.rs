@@ -39,6 +39,7 @@ mod profile;
 mod result;
 mod runtime;
 mod session;
+mod shard;
 mod statement;
 
 pub use cluster::{Cluster, ClusterBuilder, ClusterState, ContactPoint, Node};

@@ -10,6 +10,7 @@ use super::Node;
 use super::discovery::Discovered;
 use super::node::NodeFacts;
 use crate::connection::Endpoint;
+use crate::shard::Shards;
 
 /// The nodes of a cluster, as last heard of.
 #[derive(Clone, Debug, Default)]
@@ -17,10 +18,17 @@ pub struct ClusterState {
     cluster_name: Option<String>,
     partitioner: Option<String>,
     protocol_version: Option<ProtocolVersion>,
-    nodes: Arc<[Arc<Node>]>,
-    by_datacenter: BTreeMap<Arc<str>, Arc<[Arc<Node>]>>,
+    nodes: NodeList,
+    by_datacenter: BTreeMap<Arc<str>, NodeList>,
     local_datacenter: Option<Arc<str>>,
-    local_nodes: Arc<[Arc<Node>]>,
+    local_nodes: NodeList,
+}
+
+/// A list of nodes, of which query plans hold the copy of their thread.
+type NodeList = Shards<Arc<[Arc<Node>]>>;
+
+fn node_list(nodes: &[Arc<Node>]) -> NodeList {
+    Shards::new(|| nodes.into())
 }
 
 impl ClusterState {
@@ -41,12 +49,12 @@ impl ClusterState {
 
     /// All nodes, ordered by host id.
     pub fn nodes(&self) -> &Arc<[Arc<Node>]> {
-        &self.nodes
+        self.nodes.mine()
     }
 
     /// The nodes of a datacenter; `None` when there is no such datacenter.
     pub fn nodes_in(&self, datacenter: &str) -> Option<&Arc<[Arc<Node>]>> {
-        self.by_datacenter.get(datacenter)
+        self.by_datacenter.get(datacenter).map(Shards::mine)
     }
 
     /// The datacenters, in the order of their names.
@@ -61,12 +69,12 @@ impl ClusterState {
 
     /// The nodes of the local datacenter; all nodes when there is none.
     pub fn local_nodes(&self) -> &Arc<[Arc<Node>]> {
-        &self.local_nodes
+        self.local_nodes.mine()
     }
 
     /// The node of this id.
     pub fn node(&self, host_id: Uuid) -> Option<&Arc<Node>> {
-        self.nodes.iter().find(|node| node.host_id() == host_id)
+        self.nodes().iter().find(|node| node.host_id() == host_id)
     }
 
     /// A snapshot of other nodes.
@@ -84,14 +92,14 @@ impl ClusterState {
                 group.push(Arc::clone(node));
             }
         }
-        let by_datacenter: BTreeMap<_, Arc<[_]>> = groups
+        let by_datacenter: BTreeMap<_, _> = groups
             .into_iter()
-            .map(|(name, nodes)| (name, nodes.into()))
+            .map(|(name, nodes)| (name, node_list(&nodes)))
             .collect();
-        let nodes: Arc<[_]> = nodes.into();
+        let nodes = node_list(&nodes);
         let local_nodes = match &local_datacenter {
             Some(name) => by_datacenter.get(name).cloned().unwrap_or_default(),
-            None => Arc::clone(&nodes),
+            None => nodes.clone(),
         };
         Self {
             cluster_name: discovered.cluster_name.clone(),
@@ -106,7 +114,7 @@ impl ClusterState {
 
     /// The nodes of `found`, those that did not change taken over.
     pub(super) fn merge(&self, found: &[(Endpoint, NodeFacts)]) -> Vec<Arc<Node>> {
-        let mut slots = FreeSlots::new(&self.nodes);
+        let mut slots = FreeSlots::new(self.nodes());
         let merge = |(endpoint, facts): &(Endpoint, NodeFacts)| {
             let Some(known) = self.node(facts.host_id) else {
                 return Arc::new(Node::new(endpoint.clone(), facts.clone(), slots.take()));

@@ -24,6 +24,7 @@ use super::pending::PendingResponse;
 use super::slab::Slab;
 use super::writer::Writer;
 use super::{ConnectionConfig, Endpoint};
+use crate::shard::CacheLine;
 
 /// What an encoder of a request needs to know.
 #[derive(Clone, Copy, Debug)]
@@ -38,11 +39,9 @@ pub(crate) struct EncodeContext {
 
 pub(super) struct Shared {
     pub(super) slab: Slab,
-    outbox: CacheLine<Mutex<Outbox>>,
+    sending: CacheLine<Sending>,
     /// Wakes the I/O task.
     pub(super) io_task: CacheLine<AtomicWaker>,
-    /// Requests sent so far. Written under the outbox lock.
-    submitted: AtomicU64,
     /// Answers received so far. Written by the I/O task.
     answered: CacheLine<AtomicU64>,
     /// Overdue answers. Below zero for a moment, when the answer is faster than the count of its orphan.
@@ -59,9 +58,12 @@ pub(super) struct Shared {
     envelope_compression: Option<Compression>,
 }
 
-#[derive(Debug)]
-#[repr(align(128))]
-pub(super) struct CacheLine<T>(pub(super) T);
+/// What each submit writes.
+struct Sending {
+    outbox: Mutex<Outbox>,
+    /// Requests sent so far. Written under the outbox lock.
+    submitted: AtomicU64,
+}
 
 /// Who submits.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,9 +84,11 @@ impl Shared {
         let segments = established.version.features().segments;
         Self {
             slab: Slab::new(),
-            outbox: CacheLine(Mutex::new(Outbox::new(writer))),
+            sending: CacheLine(Sending {
+                outbox: Mutex::new(Outbox::new(writer)),
+                submitted: AtomicU64::new(0),
+            }),
             io_task: CacheLine(AtomicWaker::new()),
-            submitted: AtomicU64::new(0),
             answered: CacheLine(AtomicU64::new(0)),
             orphans: AtomicIsize::new(0),
             worn_out: AtomicBool::new(false),
@@ -137,7 +141,10 @@ impl Shared {
         // Nothing can have been answered before the flush below.
         self.slab.begin(stream, deadline);
         outbox.submitted += 1;
-        self.submitted.store(outbox.submitted, Ordering::Release);
+        self.sending
+            .0
+            .submitted
+            .store(outbox.submitted, Ordering::Release);
         let mut wake = false;
         if let Some(deadline) = deadline
             && outbox.sweep_at.is_none_or(|sweep_at| deadline < sweep_at)
@@ -422,7 +429,7 @@ impl Shared {
     pub(super) fn in_flight(&self) -> usize {
         // In this order: an answer counted in between may make the difference too small, never negative.
         let answered = self.answered.0.load(Ordering::Acquire);
-        let submitted = self.submitted.load(Ordering::Acquire);
+        let submitted = self.sending.0.submitted.load(Ordering::Acquire);
         submitted.saturating_sub(answered) as usize
     }
 
@@ -442,6 +449,10 @@ impl Shared {
 
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
         // An encoder that panics leaves the outbox as it was: see `Undo`.
-        self.outbox.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sending
+            .0
+            .outbox
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -21,6 +21,8 @@ use std::time::Instant;
 
 use helenus_protocol::{Envelope, StreamId};
 
+use crate::shard::CacheLine;
+
 #[cfg(all(test, helenus_loom))]
 use loom::sync::{
     Mutex, MutexGuard,
@@ -38,7 +40,7 @@ pub(super) struct Slab {
     chunks: [OnceLock<Box<[Slot]>>; CHUNKS],
     /// Head of the chain of ids given back since [`Slab::take_id`] looked last. Whoever gives back pushes one id,
     /// whoever takes takes the whole chain: no id can leave and come back during a push.
-    returned: AtomicU16,
+    returned: CacheLine<AtomicU16>,
 }
 
 /// The ids that can be given out; its owner's lock guards it.
@@ -126,14 +128,14 @@ impl Slab {
     pub(super) fn new() -> Self {
         Self {
             chunks: [const { OnceLock::new() }; CHUNKS],
-            returned: AtomicU16::new(NONE),
+            returned: CacheLine(AtomicU16::new(NONE)),
         }
     }
 
     /// Takes a free id; `None` when all are taken. Grows the slab where needed.
     pub(super) fn take_id(&self, free: &mut FreeIds) -> Option<StreamId> {
-        if free.head == NONE && self.returned.load(Ordering::Relaxed) != NONE {
-            free.head = self.returned.swap(NONE, Ordering::Acquire);
+        if free.head == NONE && self.returned.0.load(Ordering::Relaxed) != NONE {
+            free.head = self.returned.0.swap(NONE, Ordering::Acquire);
         }
         let id = free.head;
         if id != NONE {
@@ -303,12 +305,13 @@ impl Slab {
 
     fn give_back(&self, id: StreamId, slot: &Slot) {
         let id = id.raw().unsigned_abs();
-        let mut head = self.returned.load(Ordering::Relaxed);
+        let mut head = self.returned.0.load(Ordering::Relaxed);
         loop {
             slot.next.store(head, Ordering::Relaxed);
-            let pushed = self
-                .returned
-                .compare_exchange_weak(head, id, Ordering::Release, Ordering::Relaxed);
+            let pushed =
+                self.returned
+                    .0
+                    .compare_exchange_weak(head, id, Ordering::Release, Ordering::Relaxed);
             match pushed {
                 Ok(_) => return,
                 Err(now) => head = now,

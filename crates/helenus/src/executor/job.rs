@@ -15,11 +15,12 @@ use crate::error::{Attempt, AttemptError, RequestError, RequestErrorKind};
 use crate::policy::{QueryPlan, RouteContext};
 use crate::profile::ExecutionProfile;
 use crate::session::SessionShared;
+use crate::shard::Local;
 use crate::statement::ResultMetadata;
 
 /// All that belongs to one request, from its start to its end.
 pub(super) struct Job {
-    pub(super) session: Arc<SessionShared>,
+    pub(super) session: Local<SessionShared>,
     pub(super) request: Request,
     pub(super) consistency: ConsistencyLevel,
     pub(super) serial_consistency: Option<ConsistencyLevel>,
@@ -37,7 +38,7 @@ pub(super) struct Job {
 impl Job {
     /// Decides everything that the request and its statement leave to profile and session.
     #[inline]
-    pub(super) fn new(session: &Arc<SessionShared>, mut request: Request) -> Self {
+    pub(super) fn new(session: &Local<SessionShared>, mut request: Request) -> Self {
         let options = request.options();
         let profile = profile(session, &request);
         let consistency = options.consistency.unwrap_or_else(|| profile.consistency());
@@ -61,7 +62,7 @@ impl Job {
             node: None,
             metadata: None,
             attempts: Vec::new(),
-            session: Arc::clone(session),
+            session: session.clone(),
             request,
         }
     }

@@ -29,6 +29,7 @@ use crate::connection::PendingResponse;
 use crate::error::{RequestError, RequestErrorKind};
 use crate::result::QueryResult;
 use crate::session::SessionShared;
+use crate::shard::Local;
 use answer::Answer;
 use job::Job;
 
@@ -60,7 +61,7 @@ enum State {
 
 impl Execution {
     /// Sends a request.
-    pub(crate) fn start(session: &Arc<SessionShared>, request: Request) -> Self {
+    pub(crate) fn start(session: &Local<SessionShared>, request: Request) -> Self {
         // Made in its place, for it is large.
         let mut this = Self(State::First(None, Job::new(session, request)));
         if let State::First(pending, job) = &mut this.0 {

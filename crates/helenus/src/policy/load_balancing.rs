@@ -11,6 +11,7 @@ use super::QueryPlan;
 use crate::cluster::{ClusterState, Node};
 use crate::executor::Request;
 use crate::session::SessionShared;
+use crate::shard::{CacheLine, Shards};
 
 /// Chooses nodes. Which connection of a node is used is not its business: always the one with the fewest requests in flight.
 pub trait LoadBalancingPolicy: fmt::Debug + Send + Sync {
@@ -81,11 +82,22 @@ impl fmt::Debug for RouteContext<'_> {
 ///
 /// When the local datacenter is not named here it is the one that the cluster was built with, or that of the first node
 /// that answered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RoundRobinPolicy {
     local_datacenter: Option<String>,
-    /// Plans made so far.
-    turn: AtomicUsize,
+    /// Plans made so far; each thread takes turns of its own.
+    turns: Shards<CacheLine<AtomicUsize>>,
+}
+
+impl Default for RoundRobinPolicy {
+    fn default() -> Self {
+        // Threads that begin together begin at different nodes.
+        let mut first = 0..;
+        Self {
+            local_datacenter: None,
+            turns: Shards::new(|| CacheLine(AtomicUsize::new(first.next().unwrap_or(0)))),
+        }
+    }
 }
 
 impl RoundRobinPolicy {
@@ -116,7 +128,7 @@ impl LoadBalancingPolicy for RoundRobinPolicy {
                 None => return QueryPlan::empty(),
             },
         };
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let turn = self.turns.mine().0.fetch_add(1, Ordering::Relaxed);
         QueryPlan::rotation(Arc::clone(nodes), turn)
     }
 

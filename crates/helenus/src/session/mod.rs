@@ -23,6 +23,7 @@ use crate::executor::{Execution, Request};
 use crate::pool::quote;
 use crate::profile::ExecutionProfile;
 use crate::result::{PageStream, RowStream};
+use crate::shard::{Local, Shards};
 use crate::statement::{BatchStatement, PreparedStatement, SimpleStatement};
 
 /// Connections to the nodes of a cluster, through which requests are made. Cheap to clone; closed with its last clone, when
@@ -32,9 +33,18 @@ use crate::statement::{BatchStatement, PreparedStatement, SimpleStatement};
 #[derive(Clone)]
 pub struct Session {
     shared: Arc<SessionShared>,
+    /// The same, for requests.
+    parts: Arc<Shards<Local<SessionShared>>>,
 }
 
 impl Session {
+    fn new(shared: Arc<SessionShared>) -> Self {
+        Self {
+            parts: Arc::new(Local::shards(&shared)),
+            shared,
+        }
+    }
+
     /// Runs CQL text, with values by position (a tuple, an array, ...) or by name (a map, [`NamedValues`](crate::NamedValues)).
     ///
     /// The values are written as the CQL types that they stand for by themselves; prepare the statement to have them checked
@@ -99,7 +109,7 @@ impl Session {
     ///
     /// May be called by any thread, in or outside of a tokio runtime.
     pub fn start(&self, request: Request) -> Execution {
-        Execution::start(&self.shared, request)
+        Execution::start(self.parts.mine(), request)
     }
 
     /// Sends a request, and gives its pages, one after the other. While one is read the next one is on its way.

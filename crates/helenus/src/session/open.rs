@@ -52,7 +52,7 @@ async fn open_here(cluster: Arc<ClusterShared>, keyspace: Option<String>) -> Res
     }
     // Ignored nodes explain why there is none.
     if connected {
-        return Ok(Session { shared });
+        return Ok(Session::new(shared));
     }
     for pool in shared.pools().iter() {
         for connection in pool.end().iter() {
