@@ -12,7 +12,7 @@ PROFILE_DIR := debug
 export CARGO_TERM_PROGRESS_WHEN := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint bench fuzz package clean python oracle testkit test-unit test-real
+.PHONY: help demo test lint bench fuzz package clean python oracle testkit test-unit test-real count
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -55,6 +55,10 @@ demo: testkit python
 
 test: testkit python oracle
 	@tools/test $(TESTKIT) $(VENV)/bin/python $(ORACLE)/bin/python
+
+# What a request costs in instructions and allocations, compared with what it did (also a part of `test`).
+count: testkit python
+	@tools/check-instructions --testkit $(TESTKIT) --python $(VENV)/bin/python
 
 ## What must be clean ---------------------------------------------------------
 

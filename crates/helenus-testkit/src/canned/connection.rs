@@ -3,6 +3,7 @@
 //! Native protocol v3, v4 §2, v5 §2. Only EXECUTE of a known statement takes the short way.
 
 use std::collections::HashMap;
+use std::io::{self, Write};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -75,6 +76,12 @@ pub(super) struct Connection {
     agreed: Option<Agreed>,
     /// v5: envelopes that wait for their segment.
     pending: Vec<u8>,
+    /// Small canned answers are let go when so many of them are there.
+    window: usize,
+    /// Small canned answers in the outbox.
+    held: usize,
+    /// The socket took a part of what may go; what came into the outbox since then goes along.
+    is_flushing: bool,
 }
 
 struct Agreed {
@@ -87,13 +94,30 @@ struct Agreed {
 }
 
 impl Connection {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(window: usize) -> Self {
         Self {
             decoder: InboundDecoder::new(Direction::Request),
             outbox: Outbox::default(),
             agreed: None,
             pending: Vec::new(),
+            window,
+            held: 0,
+            is_flushing: false,
         }
+    }
+
+    /// Writes what may go. Returns whether everything that may go is sent.
+    ///
+    /// # Errors
+    /// [`io::Error`] of the socket, but not that it would block.
+    pub(super) fn flush(&mut self, socket: &mut impl Write) -> io::Result<bool> {
+        if !self.is_flushing && self.held > 0 && self.held < self.window {
+            return Ok(true);
+        }
+        self.held = 0;
+        let is_flushed = self.outbox.flush(socket)?;
+        self.is_flushing = !is_flushed;
+        Ok(is_flushed)
     }
 
     /// Takes bytes from the socket and answers the requests that are complete.
@@ -165,6 +189,9 @@ impl Connection {
         let Some(answer) = agreed.answers.get(workload, page, without_metadata)? else {
             return Err(ProtocolError::Malformed("a paging state that was never given").into());
         };
+        if let Answer::Small(_) = answer {
+            self.held += 1;
+        }
         match (answer, &mut agreed.segments) {
             (Answer::Small(bytes), Some(_)) => append(bytes, stream, &mut self.pending),
             (Answer::Small(bytes), None) => append(bytes, stream, self.outbox.buffer()),
@@ -300,5 +327,25 @@ fn append(answer: &[u8], stream: i16, out: &mut Vec<u8>) {
     out.extend_from_slice(answer);
     if let Some(place) = out.get_mut(start + 2..start + 4) {
         place.copy_from_slice(&stream.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_answers_go_when_the_window_is_full() {
+        let mut connection = Connection::new(2);
+        let mut sent = Vec::new();
+        connection.outbox.buffer().extend_from_slice(b"one");
+        connection.held = 1;
+        assert!(connection.flush(&mut sent).unwrap());
+        assert_eq!(sent, b"");
+        connection.outbox.buffer().extend_from_slice(b"two");
+        connection.held = 2;
+        assert!(connection.flush(&mut sent).unwrap());
+        assert_eq!(sent, b"onetwo");
+        assert_eq!(connection.held, 0);
     }
 }

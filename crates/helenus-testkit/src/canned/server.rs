@@ -36,7 +36,16 @@ impl CannedServer {
     /// # Errors
     /// [`io::Error`] when the address cannot be bound or the thread cannot be started.
     pub fn start(address: SocketAddr) -> io::Result<Self> {
-        let server = Server::bind(address)?;
+        Self::start_with_window(address, 1)
+    }
+
+    /// The same; the small answers of a connection are held back until there are `window` of them, then go in one write.
+    /// A client that keeps as many requests in flight then gets its answers in the same batches on every run.
+    ///
+    /// # Errors
+    /// Those of [`CannedServer::start`].
+    pub fn start_with_window(address: SocketAddr, window: usize) -> io::Result<Self> {
+        let server = Server::bind(address, window)?;
         let waker = Waker::new(server.poll.registry(), STOP)?;
         let address = server.address;
         let thread = std::thread::Builder::new()
@@ -72,6 +81,7 @@ struct Server {
     listener: TcpListener,
     script: Script,
     topology: Topology,
+    window: usize,
 }
 
 struct Client {
@@ -89,7 +99,7 @@ enum State {
 }
 
 impl Server {
-    fn bind(address: SocketAddr) -> io::Result<Self> {
+    fn bind(address: SocketAddr, window: usize) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut listener = TcpListener::bind(address)?;
         poll.registry()
@@ -107,6 +117,7 @@ impl Server {
             listener,
             script,
             topology,
+            window,
         })
     }
 
@@ -166,7 +177,7 @@ impl Server {
                 token,
                 Client {
                     socket,
-                    connection: Connection::new(),
+                    connection: Connection::new(self.window),
                     is_paused: false,
                 },
             );
@@ -180,7 +191,7 @@ impl Client {
     fn handle(&mut self, room: &mut [u8], catalog: &mut Catalog) -> Result<State, io::Error> {
         loop {
             if self.is_paused {
-                if !self.connection.outbox.flush(&mut self.socket)? {
+                if !self.connection.flush(&mut self.socket)? {
                     return Ok(State::Open);
                 }
                 self.is_paused = false;
@@ -196,13 +207,13 @@ impl Client {
                 && let Err(failure) = self.connection.receive(&room[..count], catalog)
             {
                 // The client may still read why.
-                self.connection.outbox.flush(&mut self.socket)?;
+                self.connection.flush(&mut self.socket)?;
                 return Err(match failure {
                     Failure::Protocol(error) => io::Error::other(error),
                     Failure::Encode(error) => io::Error::other(error),
                 });
             }
-            let is_flushed = self.connection.outbox.flush(&mut self.socket)?;
+            let is_flushed = self.connection.flush(&mut self.socket)?;
             self.is_paused = !is_flushed && self.connection.outbox.len() > OUTBOX_LIMIT;
             if count < room.len() && !self.is_paused {
                 return Ok(State::Open);

@@ -20,6 +20,9 @@ pub(super) struct Canned {
     /// Port to listen on; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// Hold the small answers of a connection back until there are so many
+    #[arg(long, default_value_t = 1)]
+    window: usize,
     /// Prints what is served, as JSON, and ends: the statements by workload, and the CQL that makes the same tables on a
     /// real node
     #[arg(long)]
@@ -37,7 +40,7 @@ impl Canned {
             println!("{description}");
             return Ok(ExitCode::SUCCESS);
         }
-        let server = CannedServer::start(SocketAddr::new(self.address, self.port))?;
+        let server = CannedServer::start_with_window(SocketAddr::new(self.address, self.port), self.window)?;
         println!(
             "{}",
             serde_json::json!({ "address": server.address().to_string() })
