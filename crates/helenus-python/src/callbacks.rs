@@ -96,6 +96,11 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
+    /// Whether functions of the program wait, not only coroutines.
+    pub(crate) fn has_callbacks(&self) -> bool {
+        !(self.callbacks.is_empty() && self.errbacks.is_empty())
+    }
+
     /// Whether the drain thread has something to do for the current page.
     pub(crate) fn is_awaited(&self) -> bool {
         let nothing = self.callbacks.is_empty() && self.errbacks.is_empty() && self.waiters.is_empty();

@@ -15,6 +15,7 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::policy::{AuthAdapter, ReconnectionAdapter};
 use crate::profile;
+use crate::runtime::Io;
 use crate::session::PreparedById;
 use crate::wait::{CompletionDrain, CompletionQueue, block_on_io};
 use crate::{convert, errors, failures, runtime};
@@ -26,7 +27,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct ClusterContext {
     pub(crate) cluster: Cluster,
     pub(crate) queue: Arc<CompletionQueue>,
-    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) io: &'static Io,
     /// Counts the changes of registered user-defined types: plans made before are not used any more.
     pub(crate) user_types_version: AtomicU64,
     pub(crate) prepared: PreparedById,
@@ -114,9 +115,9 @@ impl ClusterCore {
     #[new]
     fn new(options: &Bound<'_, PyDict>) -> PyResult<Self> {
         let options = Options(options);
-        let runtime = runtime::handle()?;
+        let io = runtime::io()?;
         let mut builder = Cluster::builder()
-            .runtime(runtime.clone())
+            .runtime(io.handle().clone())
             .close_timeout(CLOSE_TIMEOUT);
 
         let points: Vec<(String, u16)> = options.get("contact_points")?.unwrap_or_default();
@@ -194,7 +195,7 @@ impl ClusterCore {
         let context = ClusterContext {
             cluster,
             queue: Arc::default(),
-            runtime,
+            io,
             user_types_version: AtomicU64::new(0),
             prepared: PreparedById::default(),
             generation: runtime::generation(),
@@ -209,7 +210,7 @@ impl ClusterCore {
     /// :raises NoHostAvailable: no contact point can be used.
     fn start(&self, py: Python<'_>) -> PyResult<()> {
         let cluster = self.context.cluster.clone();
-        let started = block_on_io(py, &self.context.runtime, async move { cluster.start().await })?;
+        let started = block_on_io(py, self.context.io, async move { cluster.start().await })?;
         started.map_err(|error| failures::connect_failed(py, &error))
     }
 
@@ -253,7 +254,7 @@ impl ClusterCore {
     /// :raises DriverException: no node answers.
     fn refresh(&self, py: Python<'_>) -> PyResult<()> {
         let cluster = self.context.cluster.clone();
-        block_on_io(py, &self.context.runtime, async move { cluster.refresh().await })?
+        block_on_io(py, self.context.io, async move { cluster.refresh().await })?
             .map_err(|error| errors::driver_exception(py, format!("Node list was not refreshed: {error}")))
     }
 
@@ -266,7 +267,7 @@ impl ClusterCore {
     fn shutdown(&self, py: Python<'_>) -> PyResult<()> {
         if !self.context.is_inherited() {
             let cluster = self.context.cluster.clone();
-            block_on_io(py, &self.context.runtime, async move { cluster.close().await })?;
+            block_on_io(py, self.context.io, async move { cluster.close().await })?;
         }
         self.context.queue.close();
         Ok(())

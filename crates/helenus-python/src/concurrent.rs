@@ -362,6 +362,7 @@ impl ConcurrentResults {
         let (context, woken) = (&self.context, &self.woken);
         context.check_process()?;
         py.detach(|| {
+            context.cluster.io.call_back();
             *lock(&woken.thread) = Some(thread::current());
             let mut finished = Vec::new();
             for mut started in ready {

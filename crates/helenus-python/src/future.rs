@@ -154,10 +154,11 @@ impl ResponseFuture {
         Ok(future)
     }
 
-    /// Sends the request for the current page, polling it once on this thread so that it leaves at once.
+    /// Sends the request for the current page.
     pub(crate) fn send(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let task = Self::start(slf)?;
-        slf.py().detach(|| task.drive());
+        // It has been sent when it is started. The first poll leaves a waker and does not block: leaving the interpreter
+        // for it would cost more, and hand the interpreter to whoever waits for it, every time.
+        Self::start(slf)?.drive();
         Ok(())
     }
 
@@ -171,6 +172,7 @@ impl ResponseFuture {
             face.awaited.store(true, Ordering::Release);
         }
         let task = Task::new(execution, this.context.queue.clone(), face);
+        this.context.cluster.io.call_back();
         let before = std::mem::replace(&mut *lock(&this.progress), Progress::UnderWay(task.clone()));
         drop(before);
         Ok(task)
@@ -371,6 +373,13 @@ impl ResponseFuture {
         Ok(None)
     }
 
+    /// Callbacks may block: the drain thread runs them, not an event loop.
+    fn leave_event_loop(slf: &Bound<'_, Self>) {
+        if let Progress::UnderWay(task) = &*lock(&slf.get().progress) {
+            task.deliver_on(None);
+        }
+    }
+
     /// The `Host` of the node that answered.
     fn host<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self.outcome() {
@@ -423,6 +432,7 @@ impl ResponseFuture {
         kwargs: Option<Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
+        Self::leave_event_loop(&slf);
         let callback = Callback::new(r#fn, args, kwargs);
         let own = callback.clone_ref(py);
         if let Some(outcome) = Self::register(&slf, |waiting| waiting.callbacks.push(own))? {
@@ -445,6 +455,7 @@ impl ResponseFuture {
         kwargs: Option<Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, Self>> {
         let py = slf.py();
+        Self::leave_event_loop(&slf);
         let errback = Callback::new(r#fn, args, kwargs);
         let own = errback.clone_ref(py);
         if let Some(outcome) = Self::register(&slf, |waiting| waiting.errbacks.push(own))? {
@@ -502,10 +513,16 @@ impl ResponseFuture {
         if slf.get().outcome().is_some() {
             crate::wait::resolve(py, &future, slf.as_any())?;
         } else {
+            let queue = crate::wait::queue_of(&event_loop)?;
             let waiter = Waiter {
                 event_loop: event_loop.unbind(),
                 future: future.clone().unbind(),
             };
+            if let Progress::UnderWay(task) = &*lock(&slf.get().progress)
+                && !lock(&slf.get().waiting).has_callbacks()
+            {
+                task.deliver_on(queue);
+            }
             if Self::register(&slf, |waiting| waiting.waiters.push(waiter))?.is_some() {
                 crate::wait::resolve(py, &future, slf.as_any())?;
             }

@@ -290,7 +290,10 @@ impl SessionBase {
         let py = slf.py();
         let context = slf.get().context()?;
         let mut outgoing = request::build(slf, context, profile, call)?;
-        let waited = py.detach(|| outgoing.start(context).map(wait_for));
+        let waited = py.detach(|| {
+            let execution = outgoing.start(context)?;
+            PyResult::Ok(wait_for(context.cluster.io, execution))
+        });
         let answer = match waited? {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(failures::request_failed(py, context, &error)),
@@ -345,10 +348,10 @@ impl SessionBase {
         keyspace: Option<String>,
     ) -> PyResult<()> {
         let cluster_context = core.get().context.clone();
-        let runtime = cluster_context.runtime.clone();
+        let io = cluster_context.io;
         let to_open = cluster_context.cluster.clone();
         let wanted = keyspace.clone();
-        let opened = block_on_io(py, &runtime, async move {
+        let opened = block_on_io(py, io, async move {
             match keyspace {
                 Some(keyspace) => to_open.connect_keyspace(keyspace).await,
                 None => to_open.connect().await,
@@ -576,9 +579,11 @@ impl SessionBase {
             statement = statement.with_custom_payload(payload);
         }
         let session = context.session.clone();
-        let prepared = block_on_io(py, &context.cluster.runtime, async move {
-            session.prepare(statement).await
-        })?
+        let prepared = block_on_io(
+            py,
+            context.cluster.io,
+            async move { session.prepare(statement).await },
+        )?
         .map_err(|error| failures::request_failed(py, &context, &error))?;
         let known = &context.cluster.prepared;
         let before = known
@@ -594,7 +599,7 @@ impl SessionBase {
         let context = self.context()?.clone();
         context.check_process()?;
         let session = context.session.clone();
-        block_on_io(py, &context.cluster.runtime, async move {
+        block_on_io(py, context.cluster.io, async move {
             session.use_keyspace(&keyspace).await
         })?
         .map_err(|error| match error.kind() {
@@ -612,7 +617,7 @@ impl SessionBase {
             return Ok(());
         }
         let session = context.session.clone();
-        block_on_io(py, &context.cluster.runtime, async move { session.close().await })
+        block_on_io(py, context.cluster.io, async move { session.close().await })
     }
 
     /// Close the session's connections without waiting for it.
@@ -623,7 +628,8 @@ impl SessionBase {
             let session = context.session.clone();
             context
                 .cluster
-                .runtime
+                .io
+                .handle()
                 .spawn(async move { session.close().await });
         }
     }

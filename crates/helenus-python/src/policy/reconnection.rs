@@ -67,8 +67,8 @@ impl ReconnectionPolicy for ReconnectionAdapter {
     fn schedule(&self) -> ReconnectionSchedule {
         let delays = self.next.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (policy, next) = (self.policy.clone(), self.next.clone());
-        if let Ok(runtime) = runtime::handle() {
-            runtime.spawn_blocking(move || {
+        if let Ok(io) = runtime::io() {
+            io.handle().spawn_blocking(move || {
                 let asked = Python::try_attach(|py| self::delays(policy.bind(py)));
                 if let Some(Ok(asked)) = asked {
                     *next.lock().unwrap_or_else(PoisonError::into_inner) = asked;

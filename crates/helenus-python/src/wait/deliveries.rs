@@ -13,10 +13,20 @@ use crate::classes;
 /// Futures of event loops that can be resolved, by loop.
 #[derive(Default)]
 pub(crate) struct Deliveries {
+    /// The loop whose thread this is: its futures are resolved at once.
+    here: Option<Py<PyAny>>,
     loops: Vec<(Py<PyAny>, Py<PyList>)>,
 }
 
 impl Deliveries {
+    /// For use on the thread of `event_loop`.
+    pub(crate) fn on(event_loop: Bound<'_, PyAny>) -> Self {
+        Self {
+            here: Some(event_loop.unbind()),
+            loops: Vec::new(),
+        }
+    }
+
     /// Leaves `response_future`, which is done, for `waiter`, a future of `event_loop`.
     pub(crate) fn add(
         &mut self,
@@ -25,6 +35,9 @@ impl Deliveries {
         response_future: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let py = event_loop.py();
+        if self.here.as_ref().is_some_and(|here| here.is(event_loop)) {
+            return resolve(py, waiter, response_future);
+        }
         let pair = PyTuple::new(py, [waiter, response_future])?;
         if let Some((_, pairs)) = self.loops.iter().find(|(known, _)| known.is(event_loop)) {
             return pairs.bind(py).append(pair);

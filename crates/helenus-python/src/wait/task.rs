@@ -14,6 +14,7 @@ use std::time::Instant;
 use pyo3::Python;
 
 use super::deliveries::Deliveries;
+use super::loops::LoopQueue;
 use super::park::{Interrupted, wait_interruptibly};
 use super::queue::{CompletionQueue, Queued};
 
@@ -40,6 +41,8 @@ struct State<F: Future> {
     driver: Option<Thread>,
     /// Other threads that wait for the outcome.
     waiters: Vec<Thread>,
+    /// Where the task is queued when it is woken, instead of the drain thread's queue.
+    event_loop: Option<Arc<LoopQueue>>,
     queued: bool,
 }
 
@@ -62,6 +65,7 @@ where
                 phase: Phase::Idle(future),
                 driver: None,
                 waiters: Vec::new(),
+                event_loop: None,
                 queued: false,
             }),
             queue,
@@ -179,6 +183,12 @@ where
         }
     }
 
+    /// Lets an event loop deliver the outcome, or the drain thread.
+    pub(crate) fn deliver_on(&self, event_loop: Option<Arc<LoopQueue>>) {
+        let before = std::mem::replace(&mut self.lock().event_loop, event_loop);
+        drop(before);
+    }
+
     /// Makes sure that the drain thread looks at a task that is done: something started to wait for it.
     pub(crate) fn request_delivery(self: &Arc<Self>) {
         let mut state = self.lock();
@@ -214,8 +224,12 @@ where
                     driver.unpark();
                 } else if !state.queued {
                     state.queued = true;
+                    let event_loop = state.event_loop.clone();
                     drop(state);
-                    self.queue.push(self.clone());
+                    match event_loop {
+                        Some(event_loop) => event_loop.push(self.clone()),
+                        None => self.queue.push(self.clone()),
+                    }
                 }
             }
         }

@@ -1,0 +1,142 @@
+//! Event loops that wait for requests: each has a queue of its own, which it empties itself.
+//!
+//! One byte wakes a loop, and only if its queue was empty: whatever arrives until the loop gets to it comes along. No other
+//! thread has to enter the interpreter for it. Loops that cannot watch a socket are served by the drain thread.
+//! Invariant: the byte is taken before the queue is, so that an entry never waits without one.
+
+use std::io::{Read as _, Write as _};
+#[cfg(unix)]
+use std::os::{fd::AsRawFd as _, unix::net::UnixStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyWeakrefReference;
+
+use super::deliveries::Deliveries;
+use super::queue::Queued;
+
+/// What became ready for one event loop.
+pub(crate) struct LoopQueue {
+    entries: Mutex<Vec<Arc<dyn Queued>>>,
+    #[cfg(unix)]
+    sender: UnixStream,
+}
+
+impl LoopQueue {
+    /// Adds an entry, from any thread, and wakes the loop if nothing else has.
+    pub(crate) fn push(&self, entry: Arc<dyn Queued>) {
+        let was_empty = {
+            let mut entries = lock(&self.entries);
+            entries.push(entry);
+            entries.len() == 1
+        };
+        #[cfg(unix)]
+        if was_empty {
+            // A full socket wakes the loop as well, and one that nobody reads any more needs no waking.
+            let _ = (&self.sender).write(&[0]);
+        }
+    }
+}
+
+/// Called by the event loop when its queue has entries.
+#[cfg(unix)]
+#[pyclass(name = "LoopReader", module = "cassandra._core", frozen)]
+struct LoopReader {
+    event_loop: Py<PyWeakrefReference>,
+    queue: Arc<LoopQueue>,
+    receiver: UnixStream,
+}
+
+#[cfg(unix)]
+#[pymethods]
+impl LoopReader {
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        let mut bytes = [0; 64];
+        while matches!((&self.receiver).read(&mut bytes), Ok(count) if count == bytes.len()) {}
+        let entries = std::mem::take(&mut *lock(&self.queue.entries));
+        let mut deliveries = match self.event_loop.bind(py).upgrade() {
+            Some(event_loop) => Deliveries::on(event_loop),
+            None => Deliveries::default(),
+        };
+        for entry in entries {
+            if entry.clone().advance() {
+                entry.deliver(py, &mut deliveries);
+            }
+        }
+        deliveries.send(py)
+    }
+}
+
+/// A loop that was met, and its queue if it can have one.
+struct Known {
+    event_loop: Py<PyWeakrefReference>,
+    queue: Option<Arc<LoopQueue>>,
+}
+
+/// Few: a program has one loop for each thread at most, and those that are gone are forgotten.
+static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+
+/// The queue of `event_loop`, which runs on this thread; `None` if it cannot have one.
+pub(crate) fn queue_of(event_loop: &Bound<'_, PyAny>) -> PyResult<Option<Arc<LoopQueue>>> {
+    let py = event_loop.py();
+    {
+        let known = lock(&KNOWN);
+        let found = known.iter().find(|known| {
+            let known = known.event_loop.bind(py).upgrade();
+            known.is_some_and(|known| known.is(event_loop))
+        });
+        if let Some(known) = found {
+            return Ok(known.queue.clone());
+        }
+    }
+    let weak = PyWeakrefReference::new(event_loop)?;
+    let queue = watch(event_loop, &weak)?;
+    let gone: Vec<Known> = {
+        let mut known = lock(&KNOWN);
+        known.push(Known {
+            event_loop: weak.unbind(),
+            queue: queue.clone(),
+        });
+        known
+            .extract_if(.., |known| known.event_loop.bind(py).upgrade().is_none())
+            .collect()
+    };
+    drop(gone);
+    Ok(queue)
+}
+
+/// Makes a queue that `event_loop` watches.
+#[cfg(unix)]
+fn watch(
+    event_loop: &Bound<'_, PyAny>,
+    weak: &Bound<'_, PyWeakrefReference>,
+) -> PyResult<Option<Arc<LoopQueue>>> {
+    let py = event_loop.py();
+    let (sender, receiver) = UnixStream::pair()?;
+    sender.set_nonblocking(true)?;
+    receiver.set_nonblocking(true)?;
+    let queue = Arc::new(LoopQueue {
+        entries: Mutex::default(),
+        sender,
+    });
+    let descriptor = receiver.as_raw_fd();
+    let reader = LoopReader {
+        event_loop: weak.clone().unbind(),
+        queue: queue.clone(),
+        receiver,
+    };
+    let reader = Bound::new(py, reader)?;
+    // A loop of another kind (a proactor) has no such method, or refuses.
+    let watched = event_loop.call_method1(intern!(py, "add_reader"), (descriptor, reader));
+    Ok(watched.is_ok().then_some(queue))
+}
+
+#[cfg(not(unix))]
+fn watch(_: &Bound<'_, PyAny>, _: &Bound<'_, PyWeakrefReference>) -> PyResult<Option<Arc<LoopQueue>>> {
+    Ok(None)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
