@@ -1,7 +1,7 @@
 """Which accelerators the published driver would have; programs read these flags to choose their way."""
 
-HAVE_CYTHON = False
-"""There are no Cython modules: the core is Rust."""
+HAVE_CYTHON = True
+"""Whether rows are parsed by compiled code, as the NumPy and lazy protocol handlers need: always, here it is Rust."""
 
 
 def _have_numpy() -> bool:

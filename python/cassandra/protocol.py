@@ -26,6 +26,10 @@ from cassandra import WriteTimeout as WriteTimeout
 from cassandra import WriteType as WriteType
 from cassandra import type_codes as type_codes
 from cassandra import util as util
+from cassandra._protocol.columns import LazyProtocolHandler as LazyProtocolHandler
+from cassandra._protocol.columns import NumpyColumnsProtocolHandler as NumpyColumnsProtocolHandler
+from cassandra._protocol.columns import NumpyProtocolHandler as NumpyProtocolHandler
+from cassandra._protocol.columns import cython_protocol_handler as cython_protocol_handler
 from cassandra._protocol.errors import AlreadyExistsException as AlreadyExistsException
 from cassandra._protocol.errors import BadCredentials as BadCredentials
 from cassandra._protocol.errors import CDCWriteException as CDCWriteException
@@ -60,11 +64,8 @@ from cassandra._protocol.handler import TRACING_FLAG as TRACING_FLAG
 from cassandra._protocol.handler import USE_BETA_FLAG as USE_BETA_FLAG
 from cassandra._protocol.handler import USE_BETA_MASK as USE_BETA_MASK
 from cassandra._protocol.handler import WARNING_FLAG as WARNING_FLAG
-from cassandra._protocol.handler import LazyProtocolHandler as LazyProtocolHandler
-from cassandra._protocol.handler import NumpyProtocolHandler as NumpyProtocolHandler
 from cassandra._protocol.handler import ProtocolHandler as ProtocolHandler
 from cassandra._protocol.handler import _ProtocolHandler as _ProtocolHandler
-from cassandra._protocol.handler import cython_protocol_handler as cython_protocol_handler
 from cassandra._protocol.messages import AuthChallengeMessage as AuthChallengeMessage
 from cassandra._protocol.messages import AuthenticateMessage as AuthenticateMessage
 from cassandra._protocol.messages import AuthResponseMessage as AuthResponseMessage

@@ -15,6 +15,7 @@ use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyIterator, PyList, PyTuple, PyType};
 
+use crate::columns::PageForm;
 use crate::decode::RowShape;
 use crate::future::ResponseFuture;
 use crate::profile::ResolvedProfile;
@@ -426,7 +427,8 @@ impl ConcurrentResults {
                 parameters,
                 request,
             } => {
-                if answer.paging_state().is_some() || !self.builtin_rows {
+                let is_list = self.builtin_rows && many.template.form() == PageForm::Rows;
+                if answer.paging_state().is_some() || !is_list {
                     let outgoing = many.template.outgoing(py, parameters, request);
                     outgoing.result_set(py, session(), &self.context, row_factory, answer)?
                 } else {

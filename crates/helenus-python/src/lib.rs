@@ -16,6 +16,7 @@ mod callbacks;
 mod classes;
 mod cluster;
 mod codec;
+mod columns;
 mod concurrent;
 mod convert;
 mod cqltype;
@@ -47,7 +48,9 @@ mod core_module {
     #[pymodule_export]
     use crate::cluster::{ClusterCore, Node};
     #[pymodule_export]
-    use crate::codec::{decode_rows, decode_value, encode_value};
+    use crate::codec::{decode_page, decode_rows, decode_value, encode_value};
+    #[pymodule_export]
+    use crate::columns::LazyRows;
     #[pymodule_export]
     use crate::concurrent::{ConcurrentResults, execute_concurrent};
     #[pymodule_export]

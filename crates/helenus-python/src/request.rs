@@ -16,6 +16,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
+use crate::columns::{self, PageForm};
 use crate::decode::DecodePlan;
 use crate::encode::row_of_values;
 use crate::policy::{self, PlanSource, RetryAdapter, RetrySource};
@@ -52,6 +53,8 @@ pub(crate) struct OutgoingRequest {
     statement: Statement,
     prepared: Option<Py<PreparedHandle>>,
     timeout: Option<Duration>,
+    /// What its pages become.
+    form: PageForm,
 }
 
 /// The statement as the program passed it.
@@ -100,7 +103,7 @@ impl StatementSource {
 }
 
 /// The plan by which the rows of a request are decoded.
-pub(crate) struct RowSource(Option<Py<PreparedHandle>>);
+pub(crate) struct RowSource(Option<Py<PreparedHandle>>, PageForm);
 
 impl RowSource {
     /// The rows of `answer` as `row_factory` wants them; `None` where it has no rows.
@@ -111,7 +114,7 @@ impl RowSource {
         answer: &QueryResult,
         row_factory: &Bound<'_, PyAny>,
     ) -> PyResult<Py<PyAny>> {
-        match decode(py, self.0.as_ref(), context, answer, row_factory)? {
+        match decode(py, self.0.as_ref(), self.1, context, answer, row_factory)? {
             Some(rows) => Ok(rows.unbind()),
             None => Ok(py.None()),
         }
@@ -155,6 +158,7 @@ impl RowSource {
 pub(crate) fn decode<'py>(
     py: Python<'py>,
     prepared: Option<&Py<PreparedHandle>>,
+    form: PageForm,
     context: &SessionContext,
     answer: &QueryResult,
     row_factory: &Bound<'py, PyAny>,
@@ -163,8 +167,7 @@ pub(crate) fn decode<'py>(
         return Ok(None);
     };
     let plan = decode_plan(py, prepared, context, &rows.columns)?;
-    plan.rows(py, &rows.content, rows.row_count, row_factory)
-        .map(Some)
+    columns::page(py, plan, &rows.content, rows.row_count, form, row_factory).map(Some)
 }
 
 fn decode_plan(
@@ -225,7 +228,14 @@ impl OutgoingRequest {
     }
 
     pub(crate) fn row_source(&self, py: Python<'_>) -> RowSource {
-        RowSource(self.prepared.as_ref().map(|prepared| prepared.clone_ref(py)))
+        let prepared = self.prepared.as_ref().map(|prepared| prepared.clone_ref(py));
+        RowSource(prepared, self.form)
+    }
+
+    /// The same with pages in this form.
+    pub(crate) fn with_form(mut self, form: PageForm) -> Self {
+        self.form = form;
+        self
     }
 
     /// The result set for `answer`; its future is made when something asks for it.
@@ -240,7 +250,14 @@ impl OutgoingRequest {
         row_factory: Py<PyAny>,
         answer: QueryResult,
     ) -> PyResult<Bound<'py, ResultSet>> {
-        let rows = decode(py, self.prepared.as_ref(), context, &answer, row_factory.bind(py))?;
+        let rows = decode(
+            py,
+            self.prepared.as_ref(),
+            self.form,
+            context,
+            &answer,
+            row_factory.bind(py),
+        )?;
         let rows = rows.map(|rows| rows.cast_into_exact::<PyList>()).transpose();
         let single = |answer| Single {
             session,
@@ -446,6 +463,7 @@ pub(crate) struct Template {
     prepared: Py<PreparedHandle>,
     options: Arc<RequestOptions>,
     timeout: Option<Duration>,
+    form: PageForm,
 }
 
 impl Template {
@@ -478,6 +496,7 @@ impl Template {
             prepared: prepared.unbind(),
             options: resolved.options(said.overrides),
             timeout: resolved.core().timeout(),
+            form: session.get().page_form(),
         }))
     }
 
@@ -503,6 +522,11 @@ impl Template {
         }))
     }
 
+    /// What its pages become.
+    pub(crate) fn form(&self) -> PageForm {
+        self.form
+    }
+
     /// Whether its requests can give rows.
     pub(crate) fn gives_rows(&self) -> bool {
         self.prepared.get().gives_rows()
@@ -518,6 +542,7 @@ impl Template {
         decode(
             row_factory.py(),
             Some(&self.prepared),
+            self.form,
             context,
             answer,
             row_factory,
@@ -540,6 +565,7 @@ impl Template {
             },
             prepared: Some(self.prepared.clone_ref(py)),
             timeout: self.timeout,
+            form: self.form,
         }
     }
 }
@@ -668,6 +694,7 @@ fn finish<'py>(
         statement: outgoing,
         prepared: prepared.map(Bound::unbind),
         timeout,
+        form: session.get().page_form(),
     })
 }
 

@@ -19,6 +19,7 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::cluster::{ClusterContext, ClusterCore};
+use crate::columns::{PageForm, PageFormCell};
 use crate::decode::DecodePlan;
 use crate::future::ResponseFuture;
 use crate::made::Made;
@@ -140,6 +141,7 @@ pub(crate) struct SessionBase {
     /// ``(fn, args, kwargs)``, called with each future before it is sent.
     request_init_callbacks: OnceLock<Py<PyList>>,
     timestamps: MonotonicTimestamps,
+    page_form: PageFormCell,
 }
 
 /// Where the timestamps of requests come from.
@@ -286,10 +288,11 @@ impl SessionBase {
         slf: &Bound<'py, Self>,
         profile: &Bound<'py, ResolvedProfile>,
         call: &Call<'_, 'py>,
+        form: PageForm,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let context = slf.get().context()?;
-        let mut outgoing = request::build(slf, context, profile, call)?;
+        let mut outgoing = request::build(slf, context, profile, call)?.with_form(form);
         let waited = py.detach(|| {
             let execution = outgoing.start(context)?;
             PyResult::Ok(wait_for(context.cluster.io, execution))
@@ -303,6 +306,11 @@ impl SessionBase {
         let session = slf.clone().into_any().unbind();
         let set = outgoing.result_set(py, session, context, row_factory, answer)?;
         Ok(set.into_any())
+    }
+
+    /// What pages of rows become.
+    pub(crate) fn page_form(&self) -> PageForm {
+        self.page_form.get()
     }
 
     /// Whether `execute_async` is the native one: nobody overrode it in a class, or put another on the instance.
@@ -333,6 +341,7 @@ impl SessionBase {
             legacy_profile: Mutex::new(None),
             request_init_callbacks: OnceLock::new(),
             timestamps: MonotonicTimestamps::new(),
+            page_form: PageFormCell::default(),
         }
     }
 
@@ -403,6 +412,12 @@ impl SessionBase {
             profile,
         );
         drop(before);
+    }
+
+    /// Make the pages of requests from now on ``"rows"``, ``"lazy"``, ``"numpy"`` or ``"numpy columns"``.
+    fn _set_page_form(&self, form: &str) -> PyResult<()> {
+        self.page_form.set(PageForm::named(form)?);
+        Ok(())
     }
 
     /// The protocol version that the session speaks.
@@ -497,7 +512,7 @@ impl SessionBase {
             return ResponseFuture::wait(&future, None);
         }
         let profile = Self::profile(slf, execution_profile.as_ref())?;
-        Self::run(slf, &profile, &call)
+        Self::run(slf, &profile, &call, slf.get().page_form())
     }
 
     /// Send *query* and return at once with a ``ResponseFuture``. The arguments are those of ``execute``.
@@ -554,7 +569,8 @@ impl SessionBase {
             host: None,
             execute_as: None,
         };
-        Self::run(slf, &profile, &call)
+        // The driver's own questions are rows, whatever the session's protocol handler makes of them.
+        Self::run(slf, &profile, &call, PageForm::Rows)
     }
 
     /// Let a node parse *query*.

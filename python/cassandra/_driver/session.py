@@ -66,6 +66,7 @@ class Session(_core.SessionBase):
     """Whether writes carry a timestamp made here."""
     timestamp_generator: Callable[[], int] = None  # type: ignore[assignment]
     """Gives these timestamps, in microseconds."""
+    _protocol_handler: Any = None
     _encoder: Encoder | None = None
 
     def __init__(self, cluster: Cluster, hosts: Iterable[Host], keyspace: str | None = None) -> None:
@@ -99,15 +100,28 @@ class Session(_core.SessionBase):
 
     @property
     def client_protocol_handler(self) -> Any:
-        """Encodes and decodes messages. Native code does that, for every session alike."""
-        from cassandra.protocol import ProtocolHandler
+        """Decodes pages of rows: a class of :mod:`cassandra.protocol`.
 
-        return ProtocolHandler
+        :raises UnsupportedOperation: on assignment, of a handler that encodes or decodes in a way of its own.
+        """
+        if self._protocol_handler is None:
+            from cassandra.protocol import ProtocolHandler
+
+            return ProtocolHandler
+        return self._protocol_handler
 
     @client_protocol_handler.setter
     def client_protocol_handler(self, handler: Any) -> None:
-        if handler is not self.client_protocol_handler:
-            raise UnsupportedOperation("client_protocol_handler cannot be exchanged in this version of the driver")
+        from cassandra._protocol.columns import page_form
+
+        form = page_form(handler)
+        if form is None:
+            raise UnsupportedOperation(
+                f"client_protocol_handler {handler!r} encodes or decodes in a way of its own, which this version of "
+                "the driver does not support"
+            )
+        self._set_page_form(form)
+        self._protocol_handler = handler
 
     # Options that belong to the default profile, or to the session itself once one of them has been set here.
 
@@ -311,8 +325,13 @@ class Session(_core.SessionBase):
         return list(result[0][0])
 
     def _read_schema(self, query: str, parameters: tuple[Any, ...]) -> list[Any]:
-        profile = ExecutionProfile(self._default_profile().load_balancing_policy, row_factory=tuple_factory)
-        return self._execute_with_profile(profile, query, parameters).all()
+        return self._read_rows(query, parameters, self.default_timeout).all()
+
+    def _read_rows(self, query: Any, parameters: tuple[Any, ...], timeout: float | None) -> _core.ResultSet:
+        """Ask a question of the driver's own: its rows are tuples, whatever the session makes of rows."""
+        policy = self._default_profile().load_balancing_policy
+        profile = ExecutionProfile(policy, row_factory=tuple_factory, request_timeout=timeout)
+        return self._execute_with_profile(profile, query, parameters)
 
     # Requests as they are made.
 

@@ -1,7 +1,7 @@
 """Protocol handlers: messages to envelopes and back (native protocol v5 §2).
 
-``Session.client_protocol_handler`` is such a class. While it is exactly :class:`ProtocolHandler`, the core encodes and
-decodes; a subclass is called.
+``Session.client_protocol_handler`` is such a class. While it is :class:`ProtocolHandler` or one of those in
+:mod:`cassandra._protocol.columns`, the core encodes and decodes.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from cassandra import DriverException, ProtocolVersion, UnsupportedOperation
-from cassandra._protocol import MODULE
+from cassandra._protocol import MODULE, errors, results
 from cassandra._protocol.messages import get_registered_classes
 from cassandra._protocol.notation import read_bytesmap, read_stringlist, write_bytesmap
-from cassandra._protocol.results import ResultMessage
 from cassandra.marshal import int32_pack, v3_header_pack
 
 COMPRESSED_FLAG = 0x01
@@ -24,6 +23,9 @@ CUSTOM_PAYLOAD_FLAG = 0x04
 WARNING_FLAG = 0x08
 USE_BETA_FLAG = 0x10
 USE_BETA_MASK = ~USE_BETA_FLAG
+
+_REGISTERED = (errors, results)
+"""The modules whose classes of messages must be known before a handler takes the dictionary of them."""
 
 
 class _ProtocolHandler:
@@ -111,38 +113,3 @@ class ProtocolHandler(_ProtocolHandler):
     """The handler that sessions have unless they are given another one."""
 
     __module__ = MODULE
-
-
-LazyProtocolHandler: type[_ProtocolHandler] | None = None
-"""``None``: it belongs to the Cython parser, which there is not."""
-NumpyProtocolHandler: type[_ProtocolHandler] | None = None
-"""``None``: it belongs to the Cython parser, which there is not."""
-
-
-def cython_protocol_handler(colparser: Any) -> type[_ProtocolHandler]:
-    """Make a handler whose rows are parsed by *colparser*: ``parse_rows(reader, description)`` gives them."""
-
-    class ParsingResultMessage(ResultMessage):
-        """RESULT whose rows the column parser reads."""
-
-        def recv_results_rows(
-            self, f: Any, protocol_version: int, user_type_map: Any, result_metadata: Any, column_encryption_policy: Any
-        ) -> None:
-            self.recv_results_metadata(f, user_type_map)
-            columns = self.column_metadata or result_metadata or []
-            self.column_names = [column[2] for column in columns]
-            self.column_types = [column[3] for column in columns]
-            self.parsed_rows = colparser.parse_rows(f, columns, protocol_version)
-
-    class ParsingProtocolHandler(_ProtocolHandler):
-        """A handler whose rows a column parser reads."""
-
-        message_types_by_opcode: ClassVar[dict[int, Any]] = {
-            **_ProtocolHandler.message_types_by_opcode,
-            ResultMessage.opcode: ParsingResultMessage,
-        }
-
-    return ParsingProtocolHandler
-
-
-cython_protocol_handler.__module__ = MODULE

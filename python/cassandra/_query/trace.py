@@ -97,10 +97,11 @@ class QueryTrace:
         return left
 
     def _execute(self, query: str, timeout: float | None, query_cl: int | None) -> tuple[Any, Any]:
-        """Run *query* for this trace; gives column names and rows as tuples, whatever the session's row factory."""
+        """Run *query* for this trace; gives column names and rows as tuples, whatever the session makes of rows."""
         level = ConsistencyLevel.LOCAL_ONE if query_cl is None else query_cl
         statement = SimpleStatement(query, consistency_level=level)
-        result = self._session.execute(statement, (self.trace_id,), timeout=timeout)
+        read_rows = getattr(self._session, "_read_rows", self._session.execute)
+        result = read_rows(statement, (self.trace_id,), timeout=timeout)
         names = result.column_names
         rows = [tuple(row.values()) if isinstance(row, dict) else tuple(row) for row in result]
         return names, rows

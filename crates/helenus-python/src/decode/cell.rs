@@ -123,6 +123,16 @@ impl Decoder {
         }
     }
 
+    /// The decoder of the elements and their number, for vectors of elements of a fixed size.
+    pub(crate) fn vector(&self) -> Option<(&Self, usize)> {
+        match self {
+            Self::Vector(vector) if vector.element_size.is_some() && vector.dimensions > 0 => {
+                Some((&vector.element, vector.dimensions))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the objects can hold no reference back to what holds them, so that a tuple of them needs no collector.
     pub(super) fn is_atomic(&self) -> bool {
         match self {
@@ -301,11 +311,12 @@ impl VectorDecoder {
 }
 
 /// Cells of a row: `[bytes]` one after the other (v4 §4.2.5.2).
-pub(super) struct Cells<'a>(pub(super) &'a [u8]);
+pub(crate) struct Cells<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Cells<'a> {
     /// The next cell, `None` for null.
-    pub(super) fn next_cell(&mut self) -> Result<Option<&'a [u8]>, Declined> {
+    #[inline]
+    pub(crate) fn next_cell(&mut self) -> Result<Option<&'a [u8]>, Declined> {
         take_bytes(&mut self.0)
     }
 }

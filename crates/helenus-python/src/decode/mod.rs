@@ -12,6 +12,6 @@ mod factory;
 mod plan;
 mod scalar;
 
-use cell::Decoder;
+pub(crate) use cell::{Cells, Decoder};
 pub(crate) use factory::RowShape;
 pub(crate) use plan::DecodePlan;

@@ -112,7 +112,7 @@ impl DecodePlan {
         Ok(class.bind(py))
     }
 
-    pub(super) fn names(&self) -> &[Py<PyString>] {
+    pub(crate) fn names(&self) -> &[Py<PyString>] {
         &self.names
     }
 
@@ -147,11 +147,7 @@ impl DecodePlan {
         shape: RowShape,
     ) -> PyResult<Bound<'py, PyList>> {
         let width = self.decoders.len();
-        if row_count > content.len() / (4 * width).max(1) && width > 0 {
-            return Err(PyValueError::new_err(
-                "a page holds fewer bytes than its rows need",
-            ));
-        }
+        self.check_row_count(content, row_count)?;
         let maker = shape.maker(py, self)?;
         let mut cells = Cells(content);
         let mut row = Vec::with_capacity(width);
@@ -170,9 +166,61 @@ impl DecodePlan {
         PyList::new(py, rows)
     }
 
+    /// How many columns there are.
+    pub(crate) fn width(&self) -> usize {
+        self.decoders.len()
+    }
+
+    /// How the cells of a column are decoded.
+    pub(crate) fn decoder(&self, index: usize) -> &Decoder {
+        &self.decoders[index]
+    }
+
+    /// Refuses a number of rows that `content` cannot hold, before anything is allocated for them.
+    pub(crate) fn check_row_count(&self, content: &[u8], row_count: usize) -> PyResult<()> {
+        let width = self.decoders.len();
+        if width > 0 && row_count > content.len() / (4 * width) {
+            return Err(PyValueError::new_err(
+                "a page holds fewer bytes than its rows need",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The bytes that the first row of `content` takes, or the column in which `content` ends.
+    pub(crate) fn row_length(&self, content: &[u8]) -> Result<usize, usize> {
+        let mut cells = Cells(content);
+        for index in 0..self.decoders.len() {
+            cells.next_cell().map_err(|_| index)?;
+        }
+        Ok(content.len() - cells.0.len())
+    }
+
+    /// The row in `content` as a tuple.
+    pub(crate) fn tuple<'py>(&self, py: Python<'py>, content: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        self.list(py, content, 1, RowShape::Tuple)?.get_item(0)
+    }
+
+    /// The error of a cell that has another size than its type.
+    #[cold]
+    pub(crate) fn misfit(&self, py: Python<'_>, index: usize, cell: Option<&[u8]>) -> PyErr {
+        match self.ask_class(py, index, cell, Declined::Unusual) {
+            Err(error) => error,
+            // the class reads what it needs and ignores the rest
+            Ok(_) => match self.column_class(py, index) {
+                Ok(class) => {
+                    let length = cell.map_or(0, <[u8]>::len);
+                    let error = PyValueError::new_err(format!("the value has {length} bytes"));
+                    errors::undecodable_column(py, &self.columns[index].name, class, error)
+                }
+                Err(error) => error,
+            },
+        }
+    }
+
     /// What `cassandra.cqltypes` makes of a cell that the native decoder declined.
     #[cold]
-    fn ask_class<'py>(
+    pub(crate) fn ask_class<'py>(
         &self,
         py: Python<'py>,
         index: usize,
@@ -187,8 +235,9 @@ impl DecodePlan {
             .map_err(|error| errors::undecodable_column(py, &self.columns[index].name, class, error))
     }
 
+    /// The error of a page that ends inside of a column's cell.
     #[cold]
-    fn cut_short(&self, py: Python<'_>, index: usize) -> PyErr {
+    pub(crate) fn cut_short(&self, py: Python<'_>, index: usize) -> PyErr {
         let error = PyValueError::new_err("the row ends inside of the value");
         match self.column_class(py, index) {
             Ok(class) => errors::undecodable_column(py, &self.columns[index].name, class, error),
