@@ -75,7 +75,7 @@ lint: $(VENV)/.tools
 fuzz:
 	tools/fuzz-all.sh $(or $(MINUTES),10)
 
-bench: testkit python oracle
+bench: testkit python
 	benches/run
 
 package: $(VENV)/.tools

@@ -1,95 +1,23 @@
 """One Python client, one workload, one measurement: prints a line of JSON.
 
-The same program runs under the published ``cassandra-driver`` and under Helenus: only the interpreter differs. CPU time
-is that of the whole process between two marks, all threads together; peak memory that of its whole life.
+The same program runs under the published ``cassandra-driver``, under ``scylla-driver`` and under Helenus: only the
+interpreter differs. ``acsylla_client.py`` is its counterpart with another interface. CPU time is that of the whole
+process between two marks, all threads together; peak memory that of its whole life.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import collections
 import json
 import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-KEYS = 1_000
-TEXT = "x" * 100
-LARGE = b"\x5a" * (1 << 20)
-ROWS = {"w3": 50_000, "w3n": 50_000, "w4": 1_000}
-PAGE_SIZE = {"w4": 250}
-SAMPLE_EVERY = 16
-
-
-def memory(field: str) -> int | None:
-    """A figure of ``/proc/self/status`` in KiB."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1])
-    return None
-
-
-class Meter:
-    """Marks the measured part of a run, and counts in it.
-
-    :param warm_up: seconds that are not counted.
-    :param duration: seconds that are.
-    """
-
-    def __init__(self, warm_up: float, duration: float) -> None:
-        self.warm_up = warm_up
-        self.duration = duration
-        self.measuring = False
-        self.operations = 0
-        self.latencies: list[float] = []
-        self.started = time.perf_counter()
-        self.cpu = 0.0
-
-    def tick(self, operations: int) -> bool:
-        """Count; say whether to go on."""
-        now = time.perf_counter()
-        if self.measuring:
-            self.operations += operations
-            return now - self.started < self.duration
-        if now - self.started >= self.warm_up:
-            self.measuring = True
-            self.started = time.perf_counter()
-            self.cpu = time.process_time()
-        return True
-
-    def result(self) -> dict[str, Any]:
-        wall = time.perf_counter() - self.started
-        cpu = time.process_time() - self.cpu
-        latencies = sorted(self.latencies)
-
-        def percentile(percent: int) -> float | None:
-            if not latencies:
-                return None
-            return latencies[min(len(latencies) * percent // 100, len(latencies) - 1)] * 1e6
-
-        return {
-            "operations": self.operations,
-            "cpu_seconds": cpu,
-            "wall_seconds": wall,
-            "p50_us": percentile(50),
-            "p99_us": percentile(99),
-            "peak_rss_kib": memory("VmHWM"),
-        }
-
-
-def parameters(workload: str, number: int) -> tuple[Any, ...]:
-    """The values of the request with this number."""
-    key = number % KEYS
-    if workload == "w1":
-        return (key, TEXT)
-    if workload == "w7w":
-        return (key, LARGE)
-    if workload in ("w2", "w7r"):
-        return (0 if workload == "w7r" else key,)
-    return (0,)
+from meter import PAGE_SIZE, ROWS, SAMPLE_EVERY, Meter, drive, memory, parameters
 
 
 def run_sync(session: Any, prepared: Any, args: argparse.Namespace, meter: Meter) -> None:
@@ -239,6 +167,49 @@ def run_threads(session: Any, prepared: Any, args: argparse.Namespace, meter: Me
         raise failure[0]
 
 
+def run_asyncio(session: Any, prepared: Any, args: argparse.Namespace, meter: Meter) -> None:
+    """Futures that are awaited, so many coroutines at a time."""
+    workload, reads = args.workload, args.workload in ("w2", "w7r")
+
+    async def once(number: int) -> None:
+        result = await session.execute_async(prepared, parameters(workload, number))
+        if reads:
+            result.one()
+
+    asyncio.run(drive(once, args.concurrency, meter))
+
+
+def run_numpy(session: Any, prepared: Any, args: argparse.Namespace, meter: Meter) -> None:
+    """Pages as arrays, one for each column."""
+    rows = ROWS[args.workload]
+
+    def read() -> int:
+        count = 0
+        result = session.execute(prepared, (0,))
+        while True:
+            # A page is one dictionary of columns, or a list with one.
+            page = result.current_rows
+            page = page if isinstance(page, dict) else page[0]
+            count += len(next(iter(page.values())))
+            if not result.has_more_pages:
+                return count
+            result.fetch_next_page()
+
+    found = read()
+    if found != rows:
+        raise SystemExit(f"{found} rows instead of {rows}")
+    while True:
+        since = time.perf_counter()
+        read()
+        if meter.measuring:
+            meter.latencies.append(time.perf_counter() - since)
+        if not meter.tick(rows):
+            return
+
+
+NOT_THERE = 4
+"""Exit status where the driver has not got what is to be measured."""
+
 MODES: dict[str, Callable[[Any, Any, argparse.Namespace, Meter], None]] = {
     "sync": run_sync,
     "pages": run_pages,
@@ -246,6 +217,8 @@ MODES: dict[str, Callable[[Any, Any, argparse.Namespace, Meter], None]] = {
     "callbacks": run_callbacks,
     "futures": run_futures,
     "threads": run_threads,
+    "asyncio": run_asyncio,
+    "numpy": run_numpy,
 }
 
 
@@ -258,6 +231,7 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--protocol", type=int, default=4)
     parser.add_argument("--lz4", action="store_true")
+    parser.add_argument("--without-schema", action="store_true")
     parser.add_argument("--rows", choices=["named_tuple", "tuple", "dict"], default="named_tuple")
     parser.add_argument("--warm-up", type=float, default=0.4)
     parser.add_argument("--seconds", type=float, default=1.5)
@@ -269,23 +243,39 @@ def main() -> None:
     from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
 
     imported = time.perf_counter()
-    factory = getattr(query, f"{args.rows}_factory")
+    factory = query.tuple_factory if args.mode == "numpy" else getattr(query, f"{args.rows}_factory")
+    cpu = time.process_time()
     cluster = Cluster(
         [host],
         port=int(port),
         protocol_version=args.protocol,
         compression="lz4" if args.lz4 else False,
+        schema_metadata_enabled=not args.without_schema,
         execution_profiles={EXEC_PROFILE_DEFAULT: ExecutionProfile(row_factory=factory)},
     )
     session = cluster.connect()
     connected = time.perf_counter()
     if args.mode == "connect":
         result = {
+            "operations": 1,
+            "cpu_seconds": time.process_time() - cpu,
+            "wall_seconds": connected - imported,
             "import_ms": (imported - begun) * 1e3,
             "connect_ms": (connected - imported) * 1e3,
             "idle_rss_kib": memory("VmRSS"),
+            "peak_rss_kib": memory("VmHWM"),
+            "p50_us": None,
+            "p99_us": None,
         }
     else:
+        if args.mode == "numpy":
+            from cassandra.protocol import NumpyProtocolHandler
+
+            if NumpyProtocolHandler is None:
+                print("it has no NumPy handler", file=sys.stderr)
+                raise SystemExit(NOT_THERE)
+            session.client_protocol_handler = NumpyProtocolHandler
+            session.default_fetch_size = PAGE_SIZE.get(args.workload, 5_000)
         prepared = session.prepare(args.statement)
         prepared.fetch_size = PAGE_SIZE.get(args.workload, 5_000)
         meter = Meter(args.warm_up, args.seconds)

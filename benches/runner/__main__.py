@@ -1,9 +1,10 @@
-"""``benches/run``: measures Helenus beside its peers and beside bare sockets, in one interleaved run."""
+"""``benches/run``: measures Helenus beside its peers and beside the limit of the machine, in one interleaved run."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
@@ -11,77 +12,60 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from . import plan, report, servers
+from . import peers, plan, report, servers, targets
+from .peers import say
 from .plan import Placement
 
-PUBLISHED = "cassandra-driver==3.30.1"
+TARGETS = Path("benches/targets.toml")
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+NOT_THERE = 4
+"""Exit status of a client that has not got what is to be measured: a line of the report, not a failure of the run."""
+
+
+class NotThere(RuntimeError):
+    """The client has not got what is to be measured."""
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benches/run", description=__doc__)
-    parser.add_argument("--only", default="", metavar="REGEX", help="groups whose title matches")
+    parser.add_argument("--only", default="", metavar="REGEX", help="groups whose title or id matches")
     parser.add_argument("--clients", default="", metavar="REGEX", help="clients whose name matches")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each client (default %(default)s)")
-    parser.add_argument("--seconds", type=float, default=1.5, help="length of one (default %(default)s)")
-    parser.add_argument("--protocol", type=int, default=4, choices=(3, 4, 5), help="protocol version")
-    parser.add_argument("--lz4", action="store_true", help="with compression")
+    parser.add_argument("--seconds", type=float, default=0.6, help="length of one (default %(default)s)")
+    parser.add_argument("--warm-up", type=float, default=0.25, help="before each, not counted (default %(default)s)")
     parser.add_argument("--real", action="store_true", help="against a real Cassandra node instead")
-    parser.add_argument("--address", help="of a server that is up already and has the tables")
+    parser.add_argument("--address", help="of a real node that is up already and has the tables")
     parser.add_argument("--load", action="store_true", help="make and fill the tables at --address first")
     parser.add_argument("--ours", type=Path, default=Path("build/venv/bin/python"), help="Python with Helenus")
-    parser.add_argument(
-        "--published", type=Path, default=Path("build/oracle/bin/python"), help=f"Python with {PUBLISHED}"
-    )
+    parser.add_argument("--peers", type=Path, default=Path("build/peers"), help="where peers are installed")
     parser.add_argument("--out", type=Path, default=Path("build/bench"), help="where results go")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help=f"put the tables between {BEGIN} and {END} there")
     parser.add_argument("--list", action="store_true", help="say what would be measured")
     return parser.parse_args()
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def build() -> tuple[Path, Path]:
-    """The test bed and the Rust clients, in release mode."""
-    say("== building the clients (some minutes the first time)")
-    target = Path(os.environ.get("CARGO_TARGET_DIR", "target")).absolute()
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
-    for manifest, package in (("Cargo.toml", "helenus-testkit"), ("benches/rust/Cargo.toml", "helenus-bench")):
-        command = ["cargo", "build", "--release", "--quiet", "--manifest-path", manifest, "--package", package]
-        subprocess.run(command, check=True, env=environment)
-    return target / "release" / "helenus-testkit", target / "release" / "helenus-bench"
-
-
-def published(python: Path) -> Path:
-    """The published driver, installed into an environment of its own where there is none yet."""
-    if not python.exists():
-        say(f"== installing {PUBLISHED} to compare with")
-        environment = python.parent.parent
-        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-        subprocess.run([str(environment / "bin" / "pip"), "install", "--quiet", PUBLISHED, "numpy", "lz4"], check=True)
-    return python
-
-
-def run_client(client: plan.Client, group: plan.Group, address: str, seconds: float) -> dict[str, Any]:
+def run_client(client: plan.Client, group: plan.Group, address: str, args: argparse.Namespace) -> dict[str, Any]:
     """One measurement in a process of its own.
 
+    :raises NotThere: when the client has not got it.
     :raises RuntimeError: with what the client said, when it fails.
     """
-    command = (*client.command, "--address", address, "--seconds", str(seconds))
+    times = ("--seconds", str(args.seconds), "--warm-up", str(args.warm_up))
     done = subprocess.run(
-        servers.pinned(command, servers.cores(group.placement)[0]),
+        servers.pinned((*client.command, "--address", address, *times), servers.cores(group.placement)[0]),
         capture_output=True,
         text=True,
-        timeout=60 + 10 * seconds,
+        timeout=60 + 10 * args.seconds,
         check=False,
     )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise RuntimeError(lines[-1])
+        raise (NotThere if done.returncode == NOT_THERE else RuntimeError)(lines[-1])
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     if not result["operations"]:
         raise RuntimeError("no operation was finished in time")
@@ -97,50 +81,96 @@ def machine() -> str:
     return f"{len(os.sched_getaffinity(0))} cores of {model}, Linux {platform.release().split('-')[0]}"
 
 
-def measure(args: argparse.Namespace, groups: list[plan.Group], addresses: dict[Placement, str]) -> int:
+def commit() -> str:
+    """What is measured."""
+    command = ["git", "describe", "--always", "--dirty"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+@dataclasses.dataclass
+class Run:
+    """All measurements."""
+
+    results: report.Results = dataclasses.field(default_factory=lambda: defaultdict(list))
+    failures: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)
+    is_complete: bool = True
+    """Whether nothing failed that should not have."""
+
+
+def left(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def measure(args: argparse.Namespace, groups: list[plan.Group], addresses: dict[Placement, str]) -> Run:
     """All rounds. Within a round everything runs once, from another place on each time."""
-    results: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    failures: dict[tuple[str, str], str] = {}
+    run = Run()
     pairs = [(group, client) for group in groups for client in group.clients]
+    begun, total, done = time.monotonic(), args.rounds * len(pairs), 0
     for index in range(args.rounds):
         start = index * len(pairs) // args.rounds
-        for step, (group, client) in enumerate(pairs[start:] + pairs[:start]):
-            key = group.title, client.name
-            if key in failures:
+        for group, client in pairs[start:] + pairs[:start]:
+            key = group.id, client.name
+            done += 1
+            if key in run.failures:
                 continue
-            say(f"round {index + 1}/{args.rounds}, {step + 1}/{len(pairs)}: {client.name}: {group.title}")
+            remaining = (time.monotonic() - begun) / max(done - 1, 1) * (total - done + 1)
+            estimate = f", {left(remaining)} left" if done > 10 else ""
+            say(f"round {index + 1}/{args.rounds}, {done}/{total}{estimate}: {client.name}: {group.title}")
             try:
-                results[key].append(run_client(client, group, addresses[group.placement], args.seconds))
+                run.results[key].append(run_client(client, group, addresses[group.placement], args))
+            except NotThere as error:
+                run.failures[key] = str(error)
+                say(f"   skipped: {error}")
             except (RuntimeError, subprocess.TimeoutExpired, ValueError) as error:
-                failures[key] = str(error)
+                run.failures[key] = str(error)
+                run.is_complete = False
                 say(f"   failed: {error}")
-    head = "\n".join(
-        (
-            f"Machine: {machine()}; load at the end {os.getloadavg()[0]:.1f}.",
-            f"Server: {'real Cassandra' if args.address else 'canned responder'}; protocol v{args.protocol}"
-            f"{', LZ4' if args.lz4 else ''}; medians of {args.rounds} interleaved rounds of {args.seconds} s.",
-        )
+    return run
+
+
+def splice(file: Path, text: str) -> None:
+    """Replaces what is between the two markers.
+
+    :raises SystemExit: when the file has not got them.
+    """
+    before, begin, rest = file.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{file} has not got the lines {BEGIN} and {END}")
+    file.write_text(f"{before}{BEGIN}\n{text.strip()}\n{END}{after}", encoding="utf-8")
+
+
+def publish(args: argparse.Namespace, groups: list[plan.Group], run: Run, missing: list[str]) -> None:
+    """Prints the tables and keeps them."""
+    known = targets.load(TARGETS)
+    found = report.outcomes(groups, run.results)
+    server = "one real Cassandra node" if args.address else "canned responder"
+    head = (
+        f"{machine()}; load at the end {os.getloadavg()[0]:.1f}; commit {commit()}. Server: {server}. Medians of"
+        f" {args.rounds} interleaved rounds of {args.seconds} s (`{' '.join(['benches/run', *sys.argv[1:]])}`)."
     )
-    text = f"{head}\n\n{report.table(groups, results)}\n"
-    for (title, name), why in failures.items():
-        text += f"\nFailed: {name}, {title}: {why}\n"
+    reached = report.standings(known, found)
+    summary = "\n".join(targets.summary(reached))
+    notes = report.notes(groups, run.failures, missing)
+    text = "\n\n".join(part for part in (head, summary, report.table(found, known), notes) if part) + "\n"
     args.out.mkdir(parents=True, exist_ok=True)
     stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    kind = "real" if args.address else "canned"
-    file = args.out / f"{stamp}-{kind}-v{args.protocol}{'-lz4' if args.lz4 else ''}"
+    file = args.out / f"{stamp}-{'real' if args.address else 'canned'}"
     file.with_suffix(".md").write_text(text, encoding="utf-8")
-    kept = [{"group": title, "client": name, "runs": runs} for (title, name), runs in results.items()]
+    kept = [{"group": group, "client": name, "runs": runs} for (group, name), runs in run.results.items()]
     file.with_suffix(".json").write_text(
         json.dumps({"machine": machine(), "results": kept}, indent=1), encoding="utf-8"
     )
     print(text)
+    if args.markdown is not None:
+        splice(args.markdown, text)
     say(f"kept as {file}.md and .json")
-    return 1 if failures else 0
 
 
 def main() -> int:
     args = arguments()
-    testkit, rust = build()
+    testkit, rust = peers.rust()
     if args.real:
         contact_points = os.environ.get("HELENUS_CONTACT_POINTS")
         if contact_points is None:
@@ -151,27 +181,31 @@ def main() -> int:
         args.address = contact_points.split(",")[0]
         args.load = True
     description = servers.describe(testkit)
-    programs = plan.Programs(rust, args.ours if args.ours.exists() else None, published(args.published))
-    if programs.ours is None:
-        say(f"== {args.ours} does not exist: Helenus for Python is not measured (make python)")
-    statements = json.loads(description)["statements"]
+    programs, missing = peers.programs(rust, args.ours, args.peers)
+    every = (plan.real if args.address else plan.canned)(programs, json.loads(description)["statements"])
     groups = [
-        plan.Group(group.title, group.workload, group.placement, clients, group.unit)
-        for group in plan.groups(programs, statements, args.protocol, lz4=args.lz4)
-        if re.search(args.only, group.title)
+        dataclasses.replace(group, clients=clients)
+        for group in every
+        if (re.search(args.only, group.title) or re.search(args.only, group.id))
         and (clients := tuple(client for client in group.clients if re.search(args.clients, client.name)))
     ]
     if args.list:
         for group in groups:
-            print(group.title, "--", ", ".join(client.name for client in group.clients))
+            print(f"{group.id}: {group.title} -- {', '.join(client.name for client in group.clients)}")
         return 0
     if args.address:
         if args.load:
+            if programs.published is None:
+                say("the tables are loaded by cassandra-driver, which is not there")
+                return 1
             say("== loading")
-            servers.load(args.published, args.address, description)
-        return measure(args, groups, dict.fromkeys(Placement, args.address))
-    with servers.canned(testkit) as addresses:
-        return measure(args, groups, addresses)
+            servers.load(programs.published, args.address, description)
+        run = measure(args, groups, dict.fromkeys(Placement, args.address))
+    else:
+        with servers.canned(testkit) as addresses:
+            run = measure(args, groups, addresses)
+    publish(args, groups, run, missing)
+    return 0 if run.is_complete else 1
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ use helenus_protocol::{
     ResultBody, SegmentEncoder, Startup, StreamId, Values, encode_request,
 };
 
-use crate::measure::{Clock, Measurement, SAMPLE_EVERY};
+use crate::measure::{Clock, Measurement, SAMPLE_EVERY, rss_kib};
 use crate::workload::{LARGE, TEXT, Workload};
 use crate::{Failure, Plan};
 
@@ -23,17 +23,38 @@ use crate::{Failure, Plan};
 const READ: usize = 256 * 1024;
 
 pub(crate) fn run(plan: &Plan) -> Result<Measurement, Failure> {
+    if plan.workload == Workload::W6 {
+        return connect_again_and_again(plan);
+    }
     let mut client = Client::connect(plan)?;
     let prepared = client.prepare(&plan.statement)?;
     let mut clock = Clock::new(plan.warm_up(), plan.duration());
     match plan.workload {
-        Workload::W3 | Workload::W3n | Workload::W4 => client.read_pages(plan, &prepared, &mut clock)?,
+        Workload::W3 | Workload::W3n | Workload::W4 | Workload::Page => {
+            client.read_pages(plan, &prepared, &mut clock)?
+        }
         workload => {
             let block = client.requests(plan, workload, &prepared)?;
             client.pipeline(plan, &block, &mut clock)?;
         }
     }
     Ok(clock.finish())
+}
+
+/// Two connections each time, as a driver makes them, and none of its questions.
+fn connect_again_and_again(plan: &Plan) -> Result<Measurement, Failure> {
+    drop(Client::connect(plan)?);
+    let idle = rss_kib();
+    let mut clock = Clock::new(plan.warm_up(), plan.duration());
+    loop {
+        let since = Instant::now();
+        let connected = (Client::connect(plan)?, Client::connect(plan)?);
+        clock.latency(since);
+        drop(connected);
+        if !clock.tick(1) {
+            return Ok(clock.finish().idle(idle));
+        }
+    }
 }
 
 struct Client {

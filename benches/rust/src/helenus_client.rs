@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use bigdecimal::BigDecimal;
 use helenus::{
-    Cluster, Compression, CqlTimestamp, DeserializeOwnedRow, PreparedStatement, ProtocolVersion, Session,
+    Cluster, Compression, CqlRow, CqlTimestamp, DeserializeOwnedRow, PreparedStatement, ProtocolVersion,
+    QueryResult, Request, Session,
 };
 use uuid::Uuid;
 
 use crate::drive::{Operation, drive};
 use crate::measure::Measurement;
 use crate::workload::{LARGE, TEXT, Workload, key};
-use crate::{Failure, Plan};
+use crate::{Failure, NotThere, Plan, RowKind, connecting};
 
 type Ten = (
     i32,
@@ -29,26 +30,115 @@ type Ten = (
 );
 type Five = (i32, i64, f64, bool, CqlTimestamp);
 
+type Owned = (i32, String);
+
 pub(crate) async fn run(plan: &Plan) -> Result<Measurement, Failure> {
+    if plan.workload == Workload::W6 {
+        if plan.schema {
+            return Err(NotThere("it reads no schema yet").into());
+        }
+        return connecting::measure(plan, || connect(plan)).await;
+    }
+    let session = connect(plan).await?;
+    let mut prepared = session.prepare(plan.statement.as_str()).await?;
+    prepared.options_mut().page_size = Some(plan.workload.page_size());
+    let client = Client(Arc::new((session, prepared)));
+    match (plan.workload, plan.rows) {
+        (Workload::W1, _) => drive(Insert(client), plan).await,
+        (Workload::W2, _) => drive(SelectRow(client), plan).await,
+        (Workload::W3, RowKind::Owned) => drive(SelectPages::<Ten>(client, PhantomData), plan).await,
+        (Workload::W3n, RowKind::Owned) => drive(SelectPages::<Five>(client, PhantomData), plan).await,
+        (Workload::W4, RowKind::Owned) => {
+            drive(SelectPages::<(i32, Vec<f32>)>(client, PhantomData), plan).await
+        }
+        (Workload::W3 | Workload::W3n | Workload::W4, RowKind::Dynamic) => {
+            drive(SelectPages::<CqlRow>(client, PhantomData), plan).await
+        }
+        (Workload::W3, RowKind::Borrowed) => drive(WalkPages(client, borrow_ten), plan).await,
+        (Workload::W3n, RowKind::Borrowed) => drive(WalkPages(client, borrow_five), plan).await,
+        (Workload::W4, RowKind::Borrowed) => drive(WalkPages(client, borrow_vector), plan).await,
+        (Workload::W7r, _) => drive(SelectBlob(client), plan).await,
+        (Workload::W7w, _) => drive(InsertBlob(client, vec![0x5A; LARGE].into()), plan).await,
+        (Workload::Ints | Workload::Texts, _) => drive(SelectWide(client), plan).await,
+        (Workload::Page, _) => drive(SelectPages::<Owned>(client, PhantomData), plan).await,
+        (Workload::W6, _) => Err("measured above".into()),
+    }
+}
+
+async fn connect(plan: &Plan) -> Result<Session, Failure> {
     let version = ProtocolVersion::from_number(plan.protocol).ok_or("no such protocol version")?;
     let cluster = Cluster::builder()
         .contact_point(plan.address)
         .protocol_version(version)
         .compression(plan.lz4.then_some(Compression::Lz4))
-        .connections_per_node(1)
+        .connections_per_node(plan.connections)
         .build()?;
-    let session = cluster.connect().await?;
-    let mut prepared = session.prepare(plan.statement.as_str()).await?;
-    prepared.options_mut().page_size = Some(plan.workload.page_size());
-    let client = Client(Arc::new((session, prepared)));
-    match plan.workload {
-        Workload::W1 => drive(Insert(client), plan).await,
-        Workload::W2 => drive(SelectRow(client), plan).await,
-        Workload::W3 => drive(SelectPages::<Ten>(client, PhantomData), plan).await,
-        Workload::W3n => drive(SelectPages::<Five>(client, PhantomData), plan).await,
-        Workload::W4 => drive(SelectPages::<(i32, Vec<f32>)>(client, PhantomData), plan).await,
-        Workload::W7r => drive(SelectBlob(client), plan).await,
-        Workload::W7w => drive(InsertBlob(client, vec![0x5A; LARGE].into()), plan).await,
+    Ok(cluster.connect().await?)
+}
+
+fn borrow_ten(page: &QueryResult) -> Result<(), Failure> {
+    type Row<'f> = (
+        i32,
+        i64,
+        &'f str,
+        f64,
+        bool,
+        CqlTimestamp,
+        Uuid,
+        &'f [u8],
+        Vec<i32>,
+        BigDecimal,
+    );
+    for row in page.rows::<Row<'_>>()? {
+        black_box(row?);
+    }
+    Ok(())
+}
+
+fn borrow_five(page: &QueryResult) -> Result<(), Failure> {
+    for row in page.rows::<Five>()? {
+        black_box(row?);
+    }
+    Ok(())
+}
+
+fn borrow_vector(page: &QueryResult) -> Result<(), Failure> {
+    // Floats of the other byte order cannot be borrowed: the vector is filled.
+    for row in page.rows::<(i32, Vec<f32>)>()? {
+        black_box(row?);
+    }
+    Ok(())
+}
+
+/// Pages, one after the other, and rows that live no longer than their page.
+#[derive(Clone)]
+struct WalkPages(Client, fn(&QueryResult) -> Result<(), Failure>);
+
+impl Operation for WalkPages {
+    async fn run(&self, _number: u64) -> Result<u64, Failure> {
+        let (session, prepared) = &*self.0.0;
+        let mut pages = session.pages(Request::prepared(prepared, (0,))?);
+        let mut count = 0;
+        while let Some(page) = pages.next_page().await {
+            let page = page?;
+            (self.1)(&page)?;
+            count += page.row_count() as u64;
+        }
+        Ok(count)
+    }
+}
+
+/// One row of many columns.
+#[derive(Clone)]
+struct SelectWide(Client);
+
+impl Operation for SelectWide {
+    async fn run(&self, number: u64) -> Result<u64, Failure> {
+        let (session, prepared) = &*self.0.0;
+        let result = session.execute(prepared, (key(number),)).await?;
+        let row: CqlRow = result.first_row()?;
+        black_box(row);
+        Ok(1)
     }
 }
 

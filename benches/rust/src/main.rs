@@ -4,6 +4,8 @@
 //! together; peak memory that of the whole life of the process.
 
 mod bare;
+mod cdrs_client;
+mod connecting;
 mod drive;
 mod helenus_client;
 mod measure;
@@ -22,14 +24,39 @@ use workload::Workload;
 /// Any error: a benchmark only prints it.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// The client has not got what is to be measured: exit status 4.
+#[derive(Debug)]
+struct NotThere(&'static str);
+
+impl std::fmt::Display for NotThere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for NotThere {}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ClientKind {
     /// A socket that writes and reads the same bytes: the limit.
     Bare,
     /// The crate `scylla`.
     Scylla,
+    /// The crate `cdrs-tokio`.
+    Cdrs,
     /// This driver.
     Helenus,
+}
+
+/// What rows are decoded into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum RowKind {
+    /// Tuples that own their values
+    Owned,
+    /// Values of any type
+    Dynamic,
+    /// Tuples that borrow texts and blobs from the page
+    Borrowed,
 }
 
 /// Measures one client against a server that has the benchmark's tables.
@@ -59,6 +86,18 @@ struct Plan {
     /// LZ4
     #[arg(long)]
     lz4: bool,
+    /// What rows of paged workloads are decoded into
+    #[arg(long, default_value = "owned")]
+    rows: RowKind,
+    /// Connections to the node, where the client lets one choose
+    #[arg(long, default_value_t = 1)]
+    connections: usize,
+    /// Columns of a wide row
+    #[arg(long, default_value_t = 1)]
+    columns: usize,
+    /// Whether connecting includes reading the schema, where the client lets one choose
+    #[arg(long)]
+    schema: bool,
     /// Seconds to warm up
     #[arg(long, default_value_t = 0.4)]
     warm_up: f64,
@@ -84,6 +123,10 @@ fn main() -> ExitCode {
             println!("{}", measurement.to_json());
             ExitCode::SUCCESS
         }
+        Err(error) if error.is::<NotThere>() => {
+            eprintln!("{error}");
+            ExitCode::from(4)
+        }
         Err(error) => {
             eprintln!("helenus-bench: {error}");
             ExitCode::FAILURE
@@ -108,6 +151,7 @@ fn run(plan: &Plan) -> Result<Measurement, Failure> {
         match plan.client {
             ClientKind::Helenus => helenus_client::run(plan).await,
             ClientKind::Scylla => scylla_client::run(plan).await,
+            ClientKind::Cdrs => cdrs_client::run(plan).await,
             ClientKind::Bare => Err("a bare socket needs no runtime".into()),
         }
     })

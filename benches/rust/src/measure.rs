@@ -92,6 +92,7 @@ pub(crate) struct Measurement {
     cpu: Duration,
     wall: Duration,
     latencies: Vec<Duration>,
+    idle_rss_kib: Option<u64>,
 }
 
 impl Measurement {
@@ -108,6 +109,15 @@ impl Measurement {
             cpu: end.cpu - start.cpu,
             wall: end.wall - start.wall,
             latencies,
+            idle_rss_kib: None,
+        }
+    }
+
+    /// With the memory of the process when it was connected and idle.
+    pub(crate) fn idle(self, rss_kib: Option<u64>) -> Self {
+        Self {
+            idle_rss_kib: rss_kib,
+            ..self
         }
     }
 
@@ -118,7 +128,8 @@ impl Measurement {
             "wall_seconds": self.wall.as_secs_f64(),
             "p50_us": self.percentile(50),
             "p99_us": self.percentile(99),
-            "peak_rss_kib": peak_rss_kib(),
+            "peak_rss_kib": status_kib("VmHWM:"),
+            "idle_rss_kib": self.idle_rss_kib,
         })
     }
 
@@ -131,9 +142,14 @@ impl Measurement {
     }
 }
 
-/// VmHWM of `/proc/self/status`.
-fn peak_rss_kib() -> Option<u64> {
+/// What the process holds in memory.
+pub(crate) fn rss_kib() -> Option<u64> {
+    status_kib("VmRSS:")
+}
+
+/// A figure of `/proc/self/status`.
+fn status_kib(field: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }

@@ -19,6 +19,14 @@ pub(crate) enum Workload {
     W7r,
     /// Insert of one blob of 1 MiB.
     W7w,
+    /// Connecting and closing.
+    W6,
+    /// Select of one row of many columns of int.
+    Ints,
+    /// Select of one row of many columns of text.
+    Texts,
+    /// One page of rows of int and text of 100 bytes.
+    Page,
 }
 
 impl Workload {
@@ -26,6 +34,7 @@ impl Workload {
     pub(crate) fn page_size(self) -> i32 {
         match self {
             Self::W4 => 250,
+            Self::Page => 100_000,
             _ => 5_000,
         }
     }
