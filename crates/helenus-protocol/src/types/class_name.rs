@@ -146,10 +146,8 @@ impl<'a> Parser<'a> {
     fn tuple(&mut self, depth: Depth) -> Result<CqlType, ProtocolError> {
         let depth = depth.deeper(self.text)?;
         self.expect('(', "parameters are missing")?;
-        let mut elements = Vec::new();
-        if self.peek() != Some(')') {
-            elements.push(self.class(depth)?);
-        }
+        // A tuple without elements is nothing that CQL can say.
+        let mut elements = vec![self.class(depth)?];
         while self.accept(',') {
             elements.push(self.class(depth)?);
         }
@@ -398,6 +396,7 @@ mod tests {
             "a.B(",
             "a.B((",
             "Int32Type,",
+            "TupleType()",
             "TupleType(,)",
             "é(",
         ] {
