@@ -248,7 +248,7 @@ impl OutgoingRequest {
         session: Py<PyAny>,
         context: &Arc<SessionContext>,
         row_factory: Py<PyAny>,
-        answer: QueryResult,
+        mut answer: QueryResult,
     ) -> PyResult<Bound<'py, ResultSet>> {
         let rows = decode(
             py,
@@ -258,6 +258,7 @@ impl OutgoingRequest {
             &answer,
             row_factory.bind(py),
         )?;
+        answer.release_rows();
         let rows = rows.map(|rows| rows.cast_into_exact::<PyList>()).transpose();
         let single = |answer| Single {
             session,

@@ -3,10 +3,13 @@
 import gc
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from cassandra import _core
 from cassandra.cluster import ResultSet, Session
+from cassandra.query import tuple_factory
 
 
 @pytest.fixture
@@ -38,3 +41,47 @@ def test_a_result_that_leads_back_to_itself_is_collected() -> None:
     del result, witness
     gc.collect()
     assert gone() is None
+
+
+VECTOR = "org.apache.cassandra.db.marshal.VectorType(org.apache.cassandra.db.marshal.Int32Type, 2)"
+ROWS = 2_000
+
+
+def page(class_name: str, cell: bytes) -> list[tuple[Any, ...]]:
+    content = (len(cell).to_bytes(4, "big") + cell) * ROWS
+    rows: list[tuple[Any, ...]] = _core.decode_rows([("c", class_name)], content, ROWS, tuple_factory, 4)
+    return rows
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_rests_while_a_page_is_made_and_is_as_before_afterwards(enabled: bool) -> None:
+    runs: list[str] = []
+
+    def note(phase: str, _: dict[str, int]) -> None:
+        runs.append(phase)
+
+    gc.collect()
+    gc.callbacks.append(note)
+    try:
+        if not enabled:
+            gc.disable()
+        page("ListType(Int32Type)", bytes(4))
+        during = len(runs)
+        assert gc.isenabled() is enabled
+        with pytest.raises(Exception, match=r"."):
+            page("UTF8Type", b"\xff")
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()
+        gc.callbacks.remove(note)
+    assert during == 0
+
+
+def test_what_cannot_be_part_of_a_cycle_is_not_tracked() -> None:
+    rows = page(VECTOR, bytes(8))
+    assert rows[0] == ([0, 0],)
+    assert not gc.is_tracked(rows[0])
+    assert not gc.is_tracked(rows[0][0])
+    lists = page("ListType(Int32Type)", bytes(4))
+    assert gc.is_tracked(lists[0])
+    assert gc.is_tracked(lists[0][0])

@@ -11,7 +11,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use crate::decode::{DecodePlan, Decoder};
-use crate::raw::{Number, NumberSlots, ObjectSlots};
+use crate::raw::{CollectorPause, Number, NumberSlots, ObjectSlots};
 
 /// A column, and how far it is.
 pub(super) struct Column<'py> {
@@ -69,7 +69,7 @@ impl<'py> Column<'py> {
         Ok(store)
     }
 
-    /// Stores the values of rows `first..`.
+    /// Stores the values of rows `first..`; where Python code has to be asked, `pause` ends.
     pub(super) fn take(
         &mut self,
         py: Python<'py>,
@@ -77,9 +77,10 @@ impl<'py> Column<'py> {
         index: usize,
         first: usize,
         cells: &[Option<&[u8]>],
+        pause: &mut Option<CollectorPause<'py>>,
     ) -> PyResult<()> {
         let stored = match &mut self.store {
-            Store::Objects(slots) => return objects(py, slots, plan, index, first, cells),
+            Store::Objects(slots) => return objects(py, slots, plan, index, first, cells, pause),
             Store::Tiny(numbers) => numbers.take(py, first, cells, i8::from_be_bytes),
             Store::Small(numbers) => numbers.take(py, first, cells, i16::from_be_bytes),
             Store::Int(numbers) => numbers.take(py, first, cells, i32::from_be_bytes),
@@ -124,12 +125,16 @@ fn objects<'py>(
     index: usize,
     first: usize,
     cells: &[Option<&[u8]>],
+    pause: &mut Option<CollectorPause<'py>>,
 ) -> PyResult<()> {
     let decoder = plan.decoder(index);
     for (offset, cell) in cells.iter().enumerate() {
         let value = match decoder.cell(py, *cell) {
             Ok(value) => value,
-            Err(declined) => plan.ask_class(py, index, *cell, declined)?,
+            Err(declined) => {
+                *pause = None;
+                plan.ask_class(py, index, *cell, declined)?
+            }
         };
         slots.set(first + offset, value)?;
     }

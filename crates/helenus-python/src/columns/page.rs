@@ -31,6 +31,7 @@ pub(super) fn arrays<'py>(
     let mut columns = (0..width)
         .map(|index| Column::new(py, plan.decoder(index), row_count, bulk))
         .collect::<PyResult<Vec<_>>>()?;
+    let mut pause = plan.collector_pause(py, row_count);
     let block_rows = (BLOCK_CELLS / width).clamp(16, BLOCK_CELLS).min(row_count.max(1));
     let mut block: Vec<Option<&[u8]>> = vec![None; block_rows * width];
     let mut cells = Cells(content);
@@ -44,10 +45,11 @@ pub(super) fn arrays<'py>(
             }
         }
         for (index, (column, cells)) in columns.iter_mut().zip(block.chunks_exact(block_rows)).enumerate() {
-            column.take(py, plan, index, first, &cells[..rows])?;
+            column.take(py, plan, index, first, &cells[..rows], &mut pause)?;
         }
         first += rows;
     }
+    drop(pause);
     for (index, column) in columns.into_iter().enumerate() {
         page.set_item(plan.names()[index].bind(py), column.finish(py)?)?;
     }

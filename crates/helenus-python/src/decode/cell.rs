@@ -144,8 +144,8 @@ impl Decoder {
             | Self::Set(_)
             | Self::Time
             | Self::Tuple(_)
-            | Self::UserType(_)
-            | Self::Vector(_) => false,
+            | Self::UserType(_) => false,
+            Self::Vector(vector) => vector.element.is_number(),
             Self::Ascii
             | Self::BigInt
             | Self::Blob
@@ -161,6 +161,31 @@ impl Decoder {
             | Self::TinyInt
             | Self::Uuid
             | Self::Varint => true,
+        }
+    }
+}
+
+impl Decoder {
+    /// Whether the objects are numbers of Python.
+    fn is_number(&self) -> bool {
+        matches!(
+            self,
+            Self::BigInt | Self::Double | Self::Float | Self::Int | Self::SmallInt | Self::TinyInt
+        )
+    }
+
+    /// Whether making the objects runs Python code.
+    pub(super) fn runs_python(&self) -> bool {
+        match self {
+            Self::Date | Self::Duration | Self::Map(_) | Self::Python | Self::Set(_) | Self::Time => true,
+            Self::List(element) => element.runs_python(),
+            Self::Tuple(elements) => elements.iter().any(Self::runs_python),
+            Self::UserType(user_type) => {
+                matches!(user_type.target, UserTypeTarget::Registered(_))
+                    || user_type.fields.iter().any(|(_, decoder)| decoder.runs_python())
+            }
+            Self::Vector(vector) => vector.element.runs_python(),
+            _ => false,
         }
     }
 }
@@ -263,7 +288,17 @@ impl UserTypeDecoder {
 }
 
 impl VectorDecoder {
+    /// A list of the elements. One of numbers is taken off the collector's lists: to look at 768 numbers again and again
+    /// costs as much as making them, and nobody appends to a vector what leads back to it.
     fn value<'py>(&self, py: Python<'py>, bytes: &[u8]) -> Result<Bound<'py, PyAny>, Declined> {
+        let list = self.list(py, bytes)?;
+        if self.element.is_number() {
+            raw::untrack(&list);
+        }
+        Ok(list)
+    }
+
+    fn list<'py>(&self, py: Python<'py>, bytes: &[u8]) -> Result<Bound<'py, PyAny>, Declined> {
         match (&self.element, self.element_size) {
             (Decoder::Float, _) => {
                 let (chunks, &[]) = bytes.as_chunks::<4>() else {

@@ -14,7 +14,11 @@ use super::cell::{Cells, MapDecoder, UserTypeDecoder, UserTypeTarget, VectorDeco
 use super::factory::{self, RowShape};
 use crate::cqltype::{UserTypes, class_of, registered_class, user_type_class};
 use crate::declined::Declined;
+use crate::raw::CollectorPause;
 use crate::{classes, errors};
+
+/// From how many rows on a page is made without the collector.
+const WORTH_A_PAUSE: usize = 32;
 
 /// How the rows of one result become Python objects.
 pub(crate) struct DecodePlan {
@@ -23,6 +27,8 @@ pub(crate) struct DecodePlan {
     names: Box<[Py<PyString>]>,
     /// No row can take part in a reference cycle.
     atomic: bool,
+    /// Making a value may run Python code.
+    runs_python: bool,
     protocol_version: u8,
     user_types_version: u64,
     column_classes: Box<[PyOnceLock<Py<PyAny>>]>,
@@ -46,12 +52,14 @@ impl DecodePlan {
             .map(|column| classes::interned(py, &column.name).unbind())
             .collect();
         let atomic = decoders.iter().all(Decoder::is_atomic);
+        let runs_python = decoders.iter().any(Decoder::runs_python);
         let column_classes = columns.iter().map(|_| PyOnceLock::new()).collect();
         let plan = Self {
             columns,
             decoders,
             names,
             atomic,
+            runs_python,
             protocol_version,
             user_types_version: 0,
             column_classes,
@@ -149,6 +157,7 @@ impl DecodePlan {
         let width = self.decoders.len();
         self.check_row_count(content, row_count)?;
         let maker = shape.maker(py, self)?;
+        let mut pause = self.collector_pause(py, row_count);
         let mut cells = Cells(content);
         let mut row = Vec::with_capacity(width);
         let mut rows = Vec::with_capacity(if width > 0 { row_count } else { 0 });
@@ -157,13 +166,27 @@ impl DecodePlan {
                 let cell = cells.next_cell().map_err(|_| self.cut_short(py, index))?;
                 let value = match decoder.cell(py, cell) {
                     Ok(value) => value,
-                    Err(declined) => self.ask_class(py, index, cell, declined)?,
+                    Err(declined) => {
+                        pause = None;
+                        self.ask_class(py, index, cell, declined)?
+                    }
                 };
                 row.push(value);
             }
             rows.push(maker.make(py, row.drain(..))?);
         }
-        PyList::new(py, rows)
+        let rows = PyList::new(py, rows);
+        drop(pause);
+        rows
+    }
+
+    /// Lets the collector rest while a page is made, if that is worth while and runs no Python code.
+    pub(crate) fn collector_pause<'py>(
+        &self,
+        py: Python<'py>,
+        row_count: usize,
+    ) -> Option<CollectorPause<'py>> {
+        (row_count >= WORTH_A_PAUSE && !self.runs_python).then(|| CollectorPause::begin(py))
     }
 
     /// How many columns there are.

@@ -74,9 +74,48 @@ pub(super) fn decimal<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
     let (scale, unscaled) = bytes.split_first_chunk::<4>().ok_or(Declined::Unusual)?;
     let exponent = -i64::from(i32::from_be_bytes(*scale));
     let unscaled = sign_extended(unscaled).ok_or(Declined::Unusual)?;
-    let mut text = String::with_capacity(24);
-    write!(text, "{unscaled}E{exponent}").map_err(|_| Declined::Unusual)?;
-    Ok(classes::decimal(py)?.call1((PyString::new(py, &text),))?)
+    let mut buffer = [b'0'; PLAIN_LENGTH];
+    let text = match plain_decimal(&mut buffer, unscaled, exponent) {
+        Some(text) => PyString::from_bytes(py, text)?,
+        None => {
+            let mut text = String::with_capacity(24);
+            write!(text, "{unscaled}E{exponent}").map_err(|_| Declined::Unusual)?;
+            PyString::new(py, &text)
+        }
+    };
+    Ok(classes::decimal(py)?.call1((text,))?)
+}
+
+/// A sign, the digits of an `i64` or as many as there are behind the point and one before it, and the point.
+const PLAIN_LENGTH: usize = 36;
+const PLAIN_SCALE: i64 = 32;
+
+/// Writes a decimal with a point, as most are: Rust's formatting and Python's reading of an exponent took a third of a
+/// decimal's time. `None` for what is too long for that.
+fn plain_decimal(buffer: &mut [u8; PLAIN_LENGTH], unscaled: i128, exponent: i64) -> Option<&[u8]> {
+    let scale = -exponent;
+    let mut left = u64::try_from(unscaled.unsigned_abs()).ok()?;
+    if !(0..=PLAIN_SCALE).contains(&scale) {
+        return None;
+    }
+    let mut start = PLAIN_LENGTH;
+    let mut push = |byte| {
+        start -= 1;
+        buffer[start] = byte;
+    };
+    let mut written = 0;
+    while left > 0 || written <= scale {
+        if written == scale && scale > 0 {
+            push(b'.');
+        }
+        push(b'0' + u8::try_from(left % 10).ok()?);
+        left /= 10;
+        written += 1;
+    }
+    if unscaled < 0 {
+        push(b'-');
+    }
+    Some(&buffer[start..])
 }
 
 pub(super) fn float<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
@@ -311,6 +350,26 @@ mod tests {
         assert!(signed_vint(&mut bytes).is_err());
         let mut cut: &[u8] = &[0x80];
         assert!(signed_vint(&mut cut).is_err());
+    }
+
+    #[test]
+    fn decimals_are_written_with_a_point_where_they_fit() {
+        let text = |unscaled: i128, scale: i64| {
+            let mut buffer = [b'0'; PLAIN_LENGTH];
+            plain_decimal(&mut buffer, unscaled, -scale).map(|text| String::from_utf8(text.to_vec()).unwrap())
+        };
+        let plain = |unscaled, scale| text(unscaled, scale).unwrap();
+        assert_eq!(plain(12345, 2), "123.45");
+        assert_eq!(plain(-5, 2), "-0.05");
+        assert_eq!(plain(0, 0), "0");
+        assert_eq!(plain(0, 3), "0.000");
+        assert_eq!(plain(7, 0), "7");
+        assert_eq!(plain(i128::from(u64::MAX), 0), u64::MAX.to_string());
+        assert_eq!(plain(-i128::from(u64::MAX), 19), "-1.8446744073709551615");
+        assert_eq!(plain(-1, 32), format!("-0.{}1", "0".repeat(31)));
+        assert_eq!(text(1, 33), None);
+        assert_eq!(text(1, -1), None);
+        assert_eq!(text(i128::from(u64::MAX) + 1, 0), None);
     }
 
     #[test]
