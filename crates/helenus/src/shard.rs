@@ -75,7 +75,8 @@ impl<T> Deref for Local<T> {
     }
 }
 
-fn number_of_thread() -> usize {
+/// A number that stays with the thread; threads are numbered in the order in which they ask.
+pub(crate) fn number_of_thread() -> usize {
     static THREADS: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
         static NUMBER: usize = THREADS.fetch_add(1, Ordering::Relaxed);

@@ -116,7 +116,7 @@ pub(super) fn understand(job: &mut Job, outcome: Result<Envelope, AttemptFailure
 
 /// Gives rows their columns: the server's, or those that it was told are known.
 fn with_columns(job: &mut Job, rows: Rows) -> Result<RawRows, ProtocolError> {
-    let columns = match (rows.metadata.columns, job.metadata.take()) {
+    let columns = match (rows.metadata.columns, job.columns.take()) {
         (Some(columns), _) => {
             if let (Some(id), Statement::Prepared(statement)) =
                 (rows.metadata.new_metadata_id, &job.request.statement)
@@ -128,7 +128,7 @@ fn with_columns(job: &mut Job, rows: Rows) -> Result<RawRows, ProtocolError> {
             }
             columns
         }
-        (None, Some(known)) => Arc::clone(&known.columns),
+        (None, Some(known)) => known,
         (None, None) => return Err(ProtocolError::Malformed("rows without columns")),
     };
     if columns.len() != rows.metadata.column_count {

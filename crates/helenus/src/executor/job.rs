@@ -4,8 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::Guard;
-use helenus_protocol::ConsistencyLevel;
+use helenus_protocol::{ColumnSpec, ConsistencyLevel};
 
 use super::encode;
 use super::request::{Request, Statement};
@@ -16,7 +15,6 @@ use crate::policy::{QueryPlan, RouteContext};
 use crate::profile::ExecutionProfile;
 use crate::session::SessionShared;
 use crate::shard::Local;
-use crate::statement::ResultMetadata;
 
 /// All that belongs to one request, from its start to its end.
 pub(super) struct Job {
@@ -30,7 +28,7 @@ pub(super) struct Job {
     /// The node of the current attempt.
     pub(super) node: Option<Arc<Node>>,
     /// The columns, when the current attempt asked for rows without them.
-    pub(super) metadata: Option<Arc<ResultMetadata>>,
+    pub(super) columns: Option<Arc<[ColumnSpec]>>,
     /// Attempts that failed.
     pub(super) attempts: Vec<Attempt>,
 }
@@ -60,7 +58,7 @@ impl Job {
             deadline,
             plan,
             node: None,
-            metadata: None,
+            columns: None,
             attempts: Vec::new(),
             session: session.clone(),
             request,
@@ -101,8 +99,8 @@ impl Job {
     /// # Errors
     /// As [`Job::send_next`].
     pub(super) fn send_again(&mut self) -> Result<Option<PendingResponse>, RequestErrorKind> {
-        let (submitted, metadata) = self.submit();
-        self.metadata = metadata;
+        let (submitted, columns) = self.submit();
+        self.columns = columns;
         match submitted {
             Ok(pending) => Ok(Some(pending)),
             Err(AttemptError::NotSent(SubmitError::Encode(error))) => Err(RequestErrorKind::Encode(error)),
@@ -114,7 +112,7 @@ impl Job {
     }
 
     /// Hands the request to a connection of the current node. With it come the columns, if rows will come without them.
-    fn submit(&self) -> (Result<PendingResponse, AttemptError>, Option<Arc<ResultMetadata>>) {
+    fn submit(&self) -> (Result<PendingResponse, AttemptError>, Option<Arc<[ColumnSpec]>>) {
         let pools = self.session.pools();
         let Some(pool) = self.node.as_ref().and_then(|node| pools.of(node)) else {
             return (Err(AttemptError::NoConnection), None);
@@ -132,8 +130,8 @@ impl Job {
             skips.set(encode::skips_metadata(core, &metadata, context.version));
             encode::encode(self, Some(&metadata), context, out)
         });
-        let kept = skips.get().then(|| Guard::into_inner(metadata));
-        (submitted, kept)
+        let columns = skips.get().then(|| Arc::clone(&metadata.columns));
+        (submitted, columns)
     }
 
     /// Notes what became of the current attempt.

@@ -57,7 +57,7 @@ impl Request {
         values: impl SerializeRow,
     ) -> Result<Self, SerializeError> {
         let values = SerializedRow::from_row(statement.bind_columns(), &values)?;
-        Ok(Self::new(Statement::Prepared(statement.clone()), values))
+        Ok(Self::new(Statement::Prepared(statement.for_request()), values))
     }
 
     /// A prepared statement with values that are encoded already.

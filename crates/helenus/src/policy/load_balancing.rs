@@ -13,7 +13,7 @@ use crate::executor::Request;
 use crate::session::SessionShared;
 use crate::shard::{CacheLine, Shards};
 
-/// Chooses nodes. Which connection of a node is used is not its business: always the one with the fewest requests in flight.
+/// Chooses nodes. Which connection of a node is used is not its business: the less busy one of two that it has a look at.
 pub trait LoadBalancingPolicy: fmt::Debug + Send + Sync {
     /// The nodes to try for one request, best first. Nodes without an open connection are passed over.
     fn plan(&self, request: &RouteContext<'_>, state: &ClusterState) -> QueryPlan;

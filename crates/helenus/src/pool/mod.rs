@@ -1,11 +1,12 @@
 //! The connections of a session to one node: a published list, kept full by one task.
 //!
-//! Requests only read the list, and take the connection with the fewest requests in flight. A connection that is lost is
+//! Requests only read the list, and take the less busy of two connections. A connection that is lost is
 //! replaced after a delay that grows with each failure; one that is worn out (too many overdue answers) is replaced first
 //! and drained then.
 
 mod keeper;
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use crate::connection::{
 };
 use crate::error::AttemptError;
 use crate::policy::ReconnectionPolicy;
+use crate::shard;
 
 pub(crate) struct Pool {
     node: Arc<Node>,
@@ -85,7 +87,7 @@ impl Pool {
         &self.node
     }
 
-    /// Sends a request on the connection with the fewest requests in flight; on another one if that cannot take it.
+    /// Sends a request on one of the less busy connections; on another one if that cannot take it.
     pub(crate) fn submit<E>(
         &self,
         deadline: Option<Instant>,
@@ -238,7 +240,8 @@ impl Pool {
     }
 }
 
-/// Tries the least busy first, then the others.
+/// Tries the less busy of two first, then the others. One of the two is the connection of this thread, which it prefers: to
+/// look at all of them would be to read what every other core is writing.
 fn submit_to_one_of<E>(
     connections: &[Connection],
     deadline: Option<Instant>,
@@ -247,13 +250,15 @@ fn submit_to_one_of<E>(
 where
     E: Fn(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
 {
-    let least = connections
-        .iter()
-        .enumerate()
-        .filter(|(_, connection)| connection.is_open())
-        .min_by_key(|(_, connection)| connection.in_flight())
-        .map_or(0, |(index, _)| index);
-    let (before, from) = connections.split_at(least);
+    let (mine, other) = two_of(connections.len());
+    let busy = |index: usize| {
+        let connection = connections.get(index);
+        connection.map_or((true, 0), |connection| {
+            (!connection.is_open(), connection.in_flight())
+        })
+    };
+    let first = if busy(other) < busy(mine) { other } else { mine };
+    let (before, from) = connections.split_at(first);
     let mut refused = SubmitError::StreamsExhausted;
     for connection in from.iter().chain(before) {
         match connection.submit(deadline, encode) {
@@ -265,7 +270,38 @@ where
     Err(refused)
 }
 
+/// Two different numbers below `count`, which is at least 2: one that stays with the thread, and each of the others in turn.
+fn two_of(count: usize) -> (usize, usize) {
+    thread_local! {
+        static TURN: Cell<usize> = const { Cell::new(0) };
+    }
+    let mine = shard::number_of_thread() % count;
+    let turn = TURN.try_with(|turn| turn.replace(turn.get().wrapping_add(1)));
+    (mine, (mine + 1 + turn.unwrap_or(0) % (count - 1)) % count)
+}
+
 /// A name as CQL writes it when its case matters.
 pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_connections_are_looked_at_of_which_one_stays_and_the_others_take_turns() {
+        for count in 2..9 {
+            let pairs: Vec<_> = (1..count).map(|_| two_of(count)).collect();
+            assert!(pairs.iter().all(|(mine, _)| *mine == pairs[0].0 && *mine < count));
+            let mut others: Vec<_> = pairs.iter().map(|(_, other)| *other).collect();
+            others.sort_unstable();
+            assert_eq!(
+                others,
+                (0..count)
+                    .filter(|index| *index != pairs[0].0)
+                    .collect::<Vec<_>>()
+            );
+        }
+    }
 }

@@ -3,7 +3,8 @@
 //! Native protocol v4 §4.1.5, §4.1.6, §4.2.5.4. Invariant: id and bind markers never change; the columns of the rows may,
 //! and then change together with their id (v5).
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use helenus_protocol::{ColumnSpec, CqlType, NativeType, Prepared};
 
 use super::options::statement_setters;
 use super::{RequestOptions, StatementClass};
+use crate::shard::Shards;
 
 /// A statement that the server has prepared, and how it is to be run. Cheap to clone; clones may have other options.
 ///
@@ -20,10 +22,45 @@ pub struct PreparedStatement {
     inner: Arc<Inner>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Inner {
     core: Arc<PreparedCore>,
     options: RequestOptions,
+    parts: Parts,
+}
+
+/// The same statement for the requests of each core, which would otherwise all count one reference.
+#[derive(Debug)]
+enum Parts {
+    /// There are none before it is known that the statement is used often.
+    Whole {
+        requests: AtomicUsize,
+        parts: OnceLock<Shards<PreparedStatement>>,
+    },
+    /// This is one.
+    Part,
+}
+
+/// From this many requests on each core has a part of its own.
+const OFTEN: usize = 100;
+
+impl Parts {
+    fn none() -> Self {
+        Self::Whole {
+            requests: AtomicUsize::new(0),
+            parts: OnceLock::new(),
+        }
+    }
+}
+
+impl Clone for Inner {
+    fn clone(&self) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            options: self.options.clone(),
+            parts: Parts::none(),
+        }
+    }
 }
 
 /// What the server said about a prepared statement, shared by all clones.
@@ -84,6 +121,7 @@ impl PreparedStatement {
             inner: Arc::new(Inner {
                 core: Arc::new(core),
                 options,
+                parts: Parts::none(),
             }),
         }
     }
@@ -136,7 +174,33 @@ impl PreparedStatement {
 
     /// How it is to be run, to be changed. Other clones keep theirs.
     pub fn options_mut(&mut self) -> &mut RequestOptions {
-        &mut Arc::make_mut(&mut self.inner).options
+        let inner = Arc::make_mut(&mut self.inner);
+        // Those that there are have the old options.
+        inner.parts = Parts::none();
+        &mut inner.options
+    }
+
+    /// The same statement, for a request that this thread makes.
+    #[inline]
+    pub(crate) fn for_request(&self) -> Self {
+        let Parts::Whole { requests, parts } = &self.inner.parts else {
+            return self.clone();
+        };
+        match parts.get() {
+            Some(parts) => parts.mine().clone(),
+            None if requests.fetch_add(1, Ordering::Relaxed) < OFTEN => self.clone(),
+            None => parts.get_or_init(|| self.make_parts()).mine().clone(),
+        }
+    }
+
+    #[cold]
+    fn make_parts(&self) -> Shards<Self> {
+        Shards::new(|| Self {
+            inner: Arc::new(Inner {
+                parts: Parts::Part,
+                ..Inner::clone(&self.inner)
+            }),
+        })
     }
 
     statement_setters!();
@@ -236,5 +300,37 @@ fn takes_values_of(now: &CqlType, before: &CqlType) -> bool {
             },
         ) => dimensions == dimensions_before && takes_values_of(element, element_before),
         (now, before) => now == before,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use helenus_protocol::RowsMetadata;
+
+    use super::*;
+
+    #[test]
+    fn requests_of_a_statement_used_often_do_not_count_on_it_and_have_its_options() {
+        let prepared = Prepared {
+            id: Bytes::from_static(b"id"),
+            result_metadata_id: None,
+            bind_columns: Arc::default(),
+            partition_key_indexes: Vec::new(),
+            result: RowsMetadata::default(),
+        };
+        let text = Arc::from("SELECT v FROM t");
+        let mut statement = PreparedStatement::new(text, None, None, RequestOptions::default(), prepared);
+        let held: Vec<_> = (0..=OFTEN).map(|_| statement.for_request()).collect();
+        assert_eq!(Arc::strong_count(&statement.inner), 1 + OFTEN);
+        let last = &held[OFTEN];
+        assert!(Arc::ptr_eq(&last.inner, &statement.for_request().inner));
+        assert!(Arc::ptr_eq(&last.inner, &last.for_request().inner));
+        assert!(Arc::ptr_eq(last.core(), statement.core()));
+
+        statement.options_mut().page_size = Some(7);
+        for _ in 0..=OFTEN {
+            assert_eq!(statement.for_request().options().page_size, Some(7));
+        }
+        assert_eq!(last.options().page_size, None);
     }
 }
