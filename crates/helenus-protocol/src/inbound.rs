@@ -10,6 +10,9 @@ use crate::{
     Compression, Direction, EnvelopeDecoder, EnvelopeFlags, EnvelopeHeader, ProtocolError, SegmentDecoder,
 };
 
+/// Announced lengths are believed up to this one; room for more is made as bytes really arrive.
+const BELIEVED_LENGTH: usize = 4 * 1024 * 1024;
+
 /// A whole envelope, decompressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
@@ -107,7 +110,11 @@ impl InboundDecoder {
                 }
                 Some((payload, false)) => {
                     self.spread = true;
-                    self.envelopes.buffer().extend_from_slice(&payload);
+                    // Room for the whole body at once, or for as much as is believed before it arrives.
+                    let missing = self.envelopes.missing().min(BELIEVED_LENGTH);
+                    let buffer = self.envelopes.buffer();
+                    buffer.reserve(missing.max(payload.len()));
+                    buffer.extend_from_slice(&payload);
                 }
             }
         }

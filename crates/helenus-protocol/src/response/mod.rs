@@ -30,7 +30,7 @@ pub use write_type::WriteType;
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use uuid::Uuid;
 
 use crate::notation::write;
@@ -80,10 +80,10 @@ impl Response {
         }
     }
 
+    /// Rows are still without their content, which begins where `reader` is left.
     fn decode(
         opcode: Opcode,
         reader: &mut Reader<'_>,
-        body: &Bytes,
         version: ProtocolVersion,
     ) -> Result<Self, ProtocolError> {
         Ok(match opcode {
@@ -93,7 +93,7 @@ impl Response {
                 authenticator: reader.read_string("authenticator")?.to_owned(),
             },
             Opcode::Supported => Self::Supported(reader.read_string_multimap("supported options")?),
-            Opcode::Result => Self::Result(ResultBody::decode(reader, body, version)?),
+            Opcode::Result => Self::Result(ResultBody::decode(reader, version)?),
             Opcode::Event => Self::Event(Event::decode(reader)?),
             Opcode::AuthChallenge => Self::AuthChallenge(auth::decode_token(reader)?),
             Opcode::AuthSuccess => Self::AuthSuccess(auth::decode_token(reader)?),
@@ -143,7 +143,7 @@ impl ResponseEnvelope {
     ///
     /// # Errors
     /// [`ProtocolError`] when the body is not what the header says. Bytes beyond the end of the message are ignored.
-    pub fn decode(header: &EnvelopeHeader, body: Bytes) -> Result<Self, ProtocolError> {
+    pub fn decode(header: &EnvelopeHeader, mut body: Bytes) -> Result<Self, ProtocolError> {
         let version = header.version;
         let features = version.features();
         let mut reader = Reader::new(&body);
@@ -160,11 +160,17 @@ impl ResponseEnvelope {
             true => Some(reader.read_bytes_map("custom payload")?),
             false => None,
         };
+        let mut response = Response::decode(header.opcode, &mut reader, version)?;
+        let start = body.len() - reader.remaining();
+        if let Response::Result(ResultBody::Rows(rows)) = &mut response {
+            body.advance(start);
+            rows.content = body;
+        }
         Ok(Self {
             tracing_id,
             warnings,
             custom_payload,
-            response: Response::decode(header.opcode, &mut reader, &body, version)?,
+            response,
         })
     }
 

@@ -2,14 +2,12 @@
 //!
 //! Native protocol v3, v4 and v5 §4.2.5: the kind (`[int]`), then what belongs to it.
 
-use bytes::Bytes;
-
 use super::{Prepared, Rows, SchemaChange};
 use crate::notation::write;
 use crate::{EncodeError, ProtocolError, ProtocolVersion, Reader};
 
 const VOID: i32 = 0x0001;
-const ROWS: i32 = 0x0002;
+pub(super) const ROWS: i32 = 0x0002;
 const SET_KEYSPACE: i32 = 0x0003;
 const PREPARED: i32 = 0x0004;
 const SCHEMA_CHANGE: i32 = 0x0005;
@@ -32,14 +30,11 @@ pub enum ResultBody {
 
 impl ResultBody {
     /// `reader` stands within `body`, at the kind.
-    pub(super) fn decode(
-        reader: &mut Reader<'_>,
-        body: &Bytes,
-        version: ProtocolVersion,
-    ) -> Result<Self, ProtocolError> {
+    /// Rows are still without their content, which begins where `reader` is left.
+    pub(super) fn decode(reader: &mut Reader<'_>, version: ProtocolVersion) -> Result<Self, ProtocolError> {
         Ok(match reader.read_int("kind of result")? {
             VOID => Self::Void,
-            ROWS => Self::Rows(Rows::decode(reader, body, version)?),
+            ROWS => Self::Rows(Rows::decode(reader, version)?),
             SET_KEYSPACE => Self::SetKeyspace(reader.read_string("keyspace")?.to_owned()),
             PREPARED => Self::Prepared(Prepared::decode(reader, version)?),
             SCHEMA_CHANGE => Self::SchemaChange(SchemaChange::decode(reader)?),

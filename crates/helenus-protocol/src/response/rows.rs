@@ -6,12 +6,15 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 
 use super::columns::{decode_columns, encode_columns, is_global};
 use super::not_supported;
 use crate::notation::write;
-use crate::{ColumnSpec, EncodeError, MetadataIdSupport, ProtocolError, ProtocolVersion, Reader};
+use crate::{
+    ColumnSpec, EncodeError, EnvelopeFlags, EnvelopeHeader, MetadataIdSupport, Opcode, ProtocolError,
+    ProtocolVersion, Reader,
+};
 
 pub(super) const GLOBAL_TABLE_SPEC: u32 = 0x0001;
 pub(super) const HAS_MORE_PAGES: u32 = 0x0002;
@@ -47,23 +50,37 @@ pub struct RowsMetadata {
 }
 
 impl Rows {
-    /// `reader` stands within `body`, behind the kind.
-    pub(super) fn decode(
-        reader: &mut Reader<'_>,
-        body: &Bytes,
-        version: ProtocolVersion,
-    ) -> Result<Self, ProtocolError> {
+    /// Takes the rows out of the body of a response that is nothing else, as most answers to a SELECT are: the shortest way.
+    ///
+    /// `None` when there is something at its head, it is another message, or not a whole one; `body` is as it was then, and
+    /// [`ResponseEnvelope::decode`](crate::ResponseEnvelope::decode) says what it is.
+    pub fn take_plain(header: &EnvelopeHeader, body: &mut Bytes) -> Option<Self> {
+        if header.opcode != Opcode::Result || header.flags != EnvelopeFlags::default() {
+            return None;
+        }
+        let mut reader = Reader::new(body);
+        if reader.read_int("kind of result").ok()? != super::result::ROWS {
+            return None;
+        }
+        let mut rows = Self::decode(&mut reader, header.version).ok()?;
+        let start = body.len() - reader.remaining();
+        rows.content = std::mem::take(body);
+        rows.content.advance(start);
+        Some(rows)
+    }
+
+    /// `reader` stands behind the kind, and is left where the content begins, which its owner has to add.
+    pub(super) fn decode(reader: &mut Reader<'_>, version: ProtocolVersion) -> Result<Self, ProtocolError> {
         let metadata = RowsMetadata::decode(reader, version)?;
         let least = metadata.column_count.saturating_mul(4);
         let row_count = reader.read_int_count(least, "rows")?;
         if metadata.column_count == 0 && row_count > 0 {
             return Err(ProtocolError::Malformed("rows without columns"));
         }
-        let content = body.slice(body.len() - reader.remaining()..);
         Ok(Self {
             metadata,
             row_count,
-            content,
+            content: Bytes::new(),
         })
     }
 

@@ -33,18 +33,25 @@ pub(super) enum Answer {
 /// RESULT of kind Void (v4 §4.2.5.1), whole.
 const VOID: &[u8] = &[0, 0, 0, 1];
 
-/// The result, when the first attempt was answered by nothing but "done": the shortest way, for most writes.
+/// The result, when the first attempt was answered by nothing but rows, or by nothing but "done": the shortest way, which most
+/// requests take. The envelope is as it was when they do not.
 #[inline]
-pub(super) fn plain(job: &mut Job, envelope: &Envelope) -> Option<QueryResult> {
-    let header = &envelope.header;
-    if header.opcode != Opcode::Result
-        || header.flags != EnvelopeFlags::default()
-        || *envelope.body != *VOID
-        || !job.attempts.is_empty()
-    {
+pub(super) fn plain(job: &mut Job, envelope: &mut Envelope) -> Option<Result<QueryResult, ProtocolError>> {
+    if !job.attempts.is_empty() || job.node.is_none() {
         return None;
     }
-    Some(QueryResult::plain(job.node.take()?, None))
+    let header = &envelope.header;
+    let is_void = header.opcode == Opcode::Result
+        && header.flags == EnvelopeFlags::default()
+        && *envelope.body == *VOID;
+    let rows = match is_void {
+        true => None,
+        false => match with_columns(job, Rows::take_plain(header, &mut envelope.body)?) {
+            Ok(rows) => Some(rows),
+            Err(error) => return Some(Err(error)),
+        },
+    };
+    Some(Ok(QueryResult::plain(job.node.take()?, rows)))
 }
 
 /// Reads the answer to the current attempt.

@@ -26,7 +26,7 @@ use std::task::{Context, Poll};
 
 use crate::cluster::Node;
 use crate::connection::PendingResponse;
-use crate::error::{RequestError, RequestErrorKind};
+use crate::error::{AttemptError, RequestError, RequestErrorKind};
 use crate::result::QueryResult;
 use crate::session::SessionShared;
 use crate::shard::Local;
@@ -110,14 +110,20 @@ impl Future for Execution {
         loop {
             match &mut this.0 {
                 State::First(Some(pending), job) => {
-                    let Poll::Ready(outcome) = Pin::new(pending).poll(cx) else {
+                    let Poll::Ready(mut outcome) = Pin::new(pending).poll(cx) else {
                         return Poll::Pending;
                     };
-                    if let Ok(envelope) = &outcome
-                        && let Some(result) = answer::plain(job, envelope)
+                    if let Ok(envelope) = &mut outcome
+                        && let Some(plain) = answer::plain(job, envelope)
                     {
-                        this.0 = State::Done;
-                        return Poll::Ready(Ok(result));
+                        match plain {
+                            Ok(result) => {
+                                this.0 = State::Done;
+                                return Poll::Ready(Ok(result));
+                            }
+                            Err(error) => this.go_on(Answer::Failed(AttemptError::Protocol(error))),
+                        }
+                        continue;
                     }
                     match answer::understand(job, outcome) {
                         Answer::Done(result) => {

@@ -232,4 +232,24 @@ proptest! {
     ) {
         assert_robust(&encode(&response, version), &response);
     }
+
+    #[test]
+    fn rows_alone_are_taken_as_they_are_decoded_and_anything_else_is_left(
+        (version, response) in any_version().prop_flat_map(|version| (Just(version), any_envelope(version))),
+        plain in any::<bool>(),
+    ) {
+        let response = if plain { response.response.into() } else { response };
+        let (header, whole) = split(&encode(&response, version));
+        for length in [whole.len(), whole.len() / 2] {
+            let mut body = whole.slice(..length);
+            let decoded = ResponseEnvelope::decode(&header, body.clone());
+            let expected = match decoded.map(|decoded| decoded.response) {
+                Ok(Response::Result(ResultBody::Rows(rows))) if header.flags == EnvelopeFlags::default() => Some(rows),
+                _ => None,
+            };
+            let taken = Rows::take_plain(&header, &mut body);
+            prop_assert_eq!(body, whole.slice(..if taken.is_some() { 0 } else { length }));
+            prop_assert_eq!(taken, expected);
+        }
+    }
 }
