@@ -63,8 +63,8 @@ pub use value::{
     CellReader, ColumnPosition, CompositeWriter, CqlDate, CqlDuration, CqlRow, CqlTime, CqlTimestamp,
     CqlUserDefined, CqlValue, DatePrecision, DateRange, DateRangeBound, DeserializeError,
     DeserializeErrorKind, DeserializeOwnedRow, DeserializeRow, DeserializeValue, LineString, MaybeEmpty,
-    MaybeUnset, NamedValues, OutOfRange, PartsReader, Point, Polygon, RowReader, RowWriter, SerializeError,
-    SerializeErrorKind, SerializeRow, SerializeValue, SerializedRow, TypeMismatch, TypeMismatchKind,
-    TypedRows, Unset, ValueBytes, ValueWriter, decode_value, encode_value,
+    MaybeUnset, NamedValues, OutOfRange, OwnedRows, PartsReader, Point, Polygon, RowReader, RowWriter,
+    SerializeError, SerializeErrorKind, SerializeRow, SerializeValue, SerializedRow, TypeMismatch,
+    TypeMismatchKind, TypedRows, Unset, ValueBytes, ValueWriter, decode_value, encode_value,
 };
 pub use version::{Features, MetadataIdSupport, ProtocolVersion};

@@ -3,8 +3,8 @@
 //! What does not depend on the Rust type stands here, so that the generated code stays small.
 
 pub use crate::value::{
-    DeserializeError, DeserializeRow, DeserializeValue, RowReader, RowWriter, SerializeError, SerializeRow,
-    SerializeValue, TypeMismatch, ValueBytes, ValueWriter,
+    DeserializeError, DeserializeRow, DeserializeValue, PlannedBy, RowReader, RowWriter, SerializeError,
+    SerializeRow, SerializeValue, TypeMismatch, ValueBytes, ValueWriter,
 };
 pub use crate::{ColumnSpec, CqlType, UserDefinedType};
 

@@ -25,6 +25,7 @@ mod temporal;
 mod text;
 mod traits;
 mod tuple;
+mod typed_rows;
 mod writer;
 
 pub use date_range::{DatePrecision, DateRange, DateRangeBound};
@@ -36,10 +37,11 @@ pub use error::{
 };
 pub use geometry::{LineString, Point, Polygon};
 pub use reader::{PartsReader, ValueBytes};
-pub use row_reader::{CellReader, DeserializeOwnedRow, DeserializeRow, RowReader, TypedRows};
+pub use row_reader::{CellReader, DeserializeOwnedRow, DeserializeRow, PlannedBy, RowReader};
 pub use row_writer::{NamedValues, RowWriter, SerializeRow, SerializedRow};
 pub use temporal::{CqlDate, CqlDuration, CqlTime, CqlTimestamp, OutOfRange};
 pub use traits::{DeserializeValue, MaybeEmpty, MaybeUnset, SerializeValue, Unset};
+pub use typed_rows::{OwnedRows, TypedRows};
 pub use writer::{CompositeWriter, ValueWriter};
 
 #[cfg(test)]

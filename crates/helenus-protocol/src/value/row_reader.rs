@@ -1,16 +1,14 @@
-//! The rows of a result, read as Rust values: types are checked once, then each row is read in one pass over its bytes.
+//! One row of a result, read as a Rust value in one pass over its bytes.
 //!
 //! Layout: native protocol v3, v4, v5 §4.2.5.2, `<rows_content>`: `[bytes]` for each column of each row. Nothing is allocated
 //! for a row but what its values own.
 
-use std::iter::FusedIterator;
-
 use bytes::Bytes;
 
-use super::error::{DeserializeError, DeserializeErrorKind, TypeMismatch, TypeMismatchKind};
+use super::error::{DeserializeError, DeserializeErrorKind, TypeMismatch};
 use super::reader::ValueBytes;
 use super::traits::DeserializeValue;
-use crate::{ColumnSpec, Rows};
+use crate::ColumnSpec;
 
 /// A Rust type that a row can be read as. `'f` is the lifetime of the page, from which values may borrow.
 ///
@@ -33,10 +31,41 @@ pub trait DeserializeRow<'f>: Sized {
     fn deserialize_row(plan: &Self::Plan, row: &mut RowReader<'_, 'f>) -> Result<Self, DeserializeError>;
 }
 
-/// A row that owns all its values, so that it can be kept longer than its page.
-pub trait DeserializeOwnedRow: for<'f> DeserializeRow<'f> {}
+/// A row that owns all its values, so that it can be kept longer than its page. Implemented for every type that can be read
+/// from pages of any lifetime.
+pub trait DeserializeOwnedRow: for<'f> DeserializeRow<'f> + PlannedBy<Self::OwnedPlan> {
+    /// [`DeserializeRow::Plan`], which is the same for all lifetimes.
+    type OwnedPlan: Send + Sync;
+}
 
-impl<T: for<'f> DeserializeRow<'f>> DeserializeOwnedRow for T {}
+impl<T> DeserializeOwnedRow for T
+where
+    T: for<'f> DeserializeRow<'f> + PlannedBy<<T as DeserializeRow<'static>>::Plan>,
+    <T as DeserializeRow<'static>>::Plan: Send + Sync,
+{
+    type OwnedPlan = <T as DeserializeRow<'static>>::Plan;
+}
+
+/// A row that is read by the plan `P` from pages of any lifetime: so that a plan can be kept beside its page.
+#[doc(hidden)]
+pub trait PlannedBy<P>: Sized {
+    /// [`DeserializeRow::plan`].
+    fn plan_owned(columns: &[ColumnSpec]) -> Result<P, TypeMismatch>;
+
+    /// [`DeserializeRow::deserialize_row`].
+    fn read_owned(plan: &P, row: &mut RowReader<'_, '_>) -> Result<Self, DeserializeError>;
+}
+
+impl<P, T: for<'f> DeserializeRow<'f, Plan = P>> PlannedBy<P> for T {
+    fn plan_owned(columns: &[ColumnSpec]) -> Result<P, TypeMismatch> {
+        T::plan(columns)
+    }
+
+    #[inline]
+    fn read_owned(plan: &P, row: &mut RowReader<'_, '_>) -> Result<Self, DeserializeError> {
+        T::deserialize_row(plan, row)
+    }
+}
 
 /// The values of all the columns of all the rows of a page, one after the other, as bytes.
 #[derive(Clone, Debug)]
@@ -52,6 +81,21 @@ impl<'f> CellReader<'f> {
             rest: content,
             page: content,
         }
+    }
+
+    /// Behind the first `position` bytes of `content`; at its end when there are not so many.
+    #[inline]
+    pub(super) fn at(content: &'f Bytes, position: usize) -> Self {
+        Self {
+            rest: content.get(position..).unwrap_or_default(),
+            page: content,
+        }
+    }
+
+    /// How many bytes of the page are behind it.
+    #[inline]
+    pub(super) fn position(&self) -> usize {
+        self.page.len() - self.rest.len()
     }
 
     /// The next value; `None` when it is null.
@@ -83,32 +127,6 @@ impl<'f> CellReader<'f> {
 #[cold]
 fn truncated(needed: usize, available: usize) -> DeserializeError {
     DeserializeError::of_row(DeserializeErrorKind::Truncated { needed, available })
-}
-
-impl Rows {
-    /// The rows as values of the Rust type `T`. `columns` are those of the metadata, or those that the client knows when it
-    /// asked for none.
-    ///
-    /// # Errors
-    /// When the columns do not fit the Rust type, or are not as many as the rows have.
-    pub fn typed<'f, T: DeserializeRow<'f>>(
-        &'f self,
-        columns: &'f [ColumnSpec],
-    ) -> Result<TypedRows<'f, T>, TypeMismatch> {
-        if columns.len() != self.metadata.column_count {
-            let (expected, found) = (columns.len(), self.metadata.column_count);
-            return Err(TypeMismatch::of_row(TypeMismatchKind::ColumnCount {
-                expected,
-                found,
-            }));
-        }
-        TypedRows::new(columns, &self.content, self.row_count)
-    }
-
-    /// All values of all rows as bytes: `column_count` for each row.
-    pub fn cells(&self) -> CellReader<'_> {
-        CellReader::new(&self.content)
-    }
 }
 
 /// Reads one row, column by column.
@@ -177,59 +195,6 @@ fn no_more_columns() -> DeserializeError {
         reason: "the row has no more columns",
     })
 }
-
-/// The rows of one page as values of a Rust type.
-#[derive(Debug)]
-pub struct TypedRows<'f, T: DeserializeRow<'f>> {
-    plan: T::Plan,
-    columns: &'f [ColumnSpec],
-    cells: CellReader<'f>,
-    left: usize,
-}
-
-impl<'f, T: DeserializeRow<'f>> TypedRows<'f, T> {
-    /// Over `row_count` rows of these columns.
-    ///
-    /// # Errors
-    /// When the columns do not fit the Rust type.
-    pub fn new(
-        columns: &'f [ColumnSpec],
-        content: &'f Bytes,
-        row_count: usize,
-    ) -> Result<Self, TypeMismatch> {
-        let plan = T::plan(columns)?;
-        // Rows without columns have no bytes: any number of them would fit into nothing.
-        let left = if columns.is_empty() { 0 } else { row_count };
-        Ok(Self {
-            plan,
-            columns,
-            cells: CellReader::new(content),
-            left,
-        })
-    }
-}
-
-impl<'f, T: DeserializeRow<'f>> Iterator for TypedRows<'f, T> {
-    type Item = Result<T, DeserializeError>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let row = T::deserialize_row(&self.plan, &mut RowReader::new(self.columns, &mut self.cells));
-        if row.is_err() {
-            // Where the next row begins is not known any more.
-            self.left = 0;
-        }
-        Some(row)
-    }
-
-    /// An error ends the rows early, so that only one is certain.
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left.min(1), Some(self.left))
-    }
-}
-
-impl<'f, T: DeserializeRow<'f>> FusedIterator for TypedRows<'f, T> {}
 
 #[cfg(test)]
 mod tests;

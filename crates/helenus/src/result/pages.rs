@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_core::{FusedStream, Stream};
-use helenus_protocol::DeserializeOwnedRow;
+use helenus_protocol::{DeserializeOwnedRow, OwnedRows};
 
 use super::{QueryResult, RowsError};
 use crate::error::RequestError;
@@ -91,13 +91,13 @@ impl fmt::Debug for PageStream {
     }
 }
 
-/// The rows of all pages, in order, as values of a Rust type. Types are checked once a page.
+/// The rows of all pages, in order, as values of a Rust type. Types are checked once a page; a row is read when it is asked
+/// for.
 #[must_use = "a stream does nothing unless it is polled"]
-pub struct RowStream<T> {
+pub struct RowStream<T: DeserializeOwnedRow> {
     pages: PageStream,
-    rows: std::vec::IntoIter<T>,
-    /// What went wrong behind the rows that are left.
-    error: Option<NextRowError>,
+    /// The page that is being read, until its last row has been.
+    page: Option<OwnedRows<T>>,
 }
 
 /// The next row could not be had.
@@ -114,101 +114,113 @@ pub enum NextRowError {
 
 impl<T: DeserializeOwnedRow> RowStream<T> {
     pub(crate) fn new(pages: PageStream) -> Self {
-        Self {
-            pages,
-            rows: Vec::new().into_iter(),
-            error: None,
-        }
+        Self { pages, page: None }
     }
 
-    /// The next row; `None` behind the last one.
+    /// The next row; `None` behind the last one. Rows of a page that has arrived are read at once.
     ///
     /// # Errors
     /// [`NextRowError`]; the stream has then ended.
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
-    pub async fn next_row(&mut self) -> Option<Result<T, NextRowError>>
-    where
-        T: Unpin,
-    {
-        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    pub async fn next_row(&mut self) -> Option<Result<T, NextRowError>> {
+        match self.row_at_hand() {
+            Some(row) => Some(row),
+            None => std::future::poll_fn(|cx| self.poll_row(cx)).await,
+        }
     }
 
     /// All rows that are left.
     ///
     /// # Errors
     /// The first [`NextRowError`].
-    pub async fn collect_rows(mut self) -> Result<Vec<T>, NextRowError>
-    where
-        T: Unpin,
-    {
+    pub async fn collect_rows(mut self) -> Result<Vec<T>, NextRowError> {
         let mut all = Vec::new();
         while let Some(row) = self.next_row().await {
+            if all.len() == all.capacity() {
+                let left = self.page.as_ref().and_then(|rows| rows.size_hint().1);
+                all.reserve(1 + left.unwrap_or(0).min(MAX_RESERVED));
+            }
             all.push(row?);
-            all.extend(&mut self.rows);
         }
         Ok(all)
     }
 
-    /// Reads a page; keeps the rows before an error.
-    fn read(&mut self, page: &QueryResult) {
-        let rows = match page.rows::<T>() {
-            Ok(rows) => rows,
-            Err(error) => return self.end(error.into()),
-        };
-        let mut read = Vec::with_capacity(page.row_count().min(MAX_RESERVED));
-        for row in rows {
-            match row {
-                Ok(row) => read.push(row),
-                Err(error) => {
-                    self.end(RowsError::from(error).into());
-                    break;
-                }
+    /// The next row of the page that is being read.
+    #[inline]
+    fn row_at_hand(&mut self) -> Option<Result<T, NextRowError>> {
+        match self.page.as_mut()?.next() {
+            Some(Ok(row)) => Some(Ok(row)),
+            Some(Err(error)) => Some(Err(self.fail(error))),
+            None => {
+                // Its memory is free while the next one is waited for.
+                self.page = None;
+                None
             }
         }
-        self.rows = read.into_iter();
     }
 
-    fn end(&mut self, error: NextRowError) {
-        self.error = Some(error);
+    #[cold]
+    fn fail(&mut self, error: impl Into<RowsError>) -> NextRowError {
+        self.page = None;
         self.pages.next = None;
+        NextRowError::Rows(error.into())
+    }
+
+    fn poll_row(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, NextRowError>>> {
+        loop {
+            if let Some(row) = self.row_at_hand() {
+                return Poll::Ready(Some(row));
+            }
+            let page = match ready!(Pin::new(&mut self.pages).poll_next(cx)) {
+                None => return Poll::Ready(None),
+                Some(Ok(page)) => page,
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+            };
+            match page.into_rows() {
+                Ok(rows) => self.page = Some(rows),
+                Err(error) => return Poll::Ready(Some(Err(self.fail(error)))),
+            }
+        }
     }
 }
 
 /// Rows for which room is made before they were read: a server may announce any number.
 const MAX_RESERVED: usize = 16 * 1024;
 
-impl<T: DeserializeOwnedRow + Unpin> Stream for RowStream<T> {
+impl<T: DeserializeOwnedRow> Stream for RowStream<T> {
     type Item = Result<T, NextRowError>;
 
+    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        loop {
-            if let Some(row) = this.rows.next() {
-                return Poll::Ready(Some(Ok(row)));
-            }
-            if let Some(error) = this.error.take() {
-                return Poll::Ready(Some(Err(error)));
-            }
-            match ready!(Pin::new(&mut this.pages).poll_next(cx)) {
-                None => return Poll::Ready(None),
-                Some(Ok(page)) => this.read(&page),
-                Some(Err(error)) => this.end(error.into()),
-            }
+        match this.row_at_hand() {
+            Some(row) => Poll::Ready(Some(row)),
+            None => this.poll_row(cx),
         }
     }
 
+    /// An error ends the rows early, so that only one is certain.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.rows.len(), None)
+        (self.page.as_ref().map_or(0, |rows| rows.size_hint().0), None)
     }
 }
 
-impl<T> fmt::Debug for RowStream<T> {
+impl<T: DeserializeOwnedRow> FusedStream for RowStream<T> {
+    fn is_terminated(&self) -> bool {
+        self.page.is_none() && self.pages.is_terminated()
+    }
+}
+
+/// A plan is only looked at where it is.
+impl<T: DeserializeOwnedRow> Unpin for RowStream<T> {}
+
+impl<T: DeserializeOwnedRow> fmt::Debug for RowStream<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RowStream")
-            .field("read", &self.rows.len())
+            .field("page", &self.page)
             .field("pages", &self.pages)
-            .finish_non_exhaustive()
+            .finish()
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use helenus_protocol::{ColumnSpec, CustomPayload, DeserializeRow, SchemaChange, TypedRows};
+use helenus_protocol::{
+    ColumnSpec, CustomPayload, DeserializeOwnedRow, DeserializeRow, OwnedRows, SchemaChange, TypedRows,
+};
 use uuid::Uuid;
 
 use super::{RawRows, RowsError};
@@ -124,6 +126,14 @@ impl QueryResult {
     /// [`RowsError`] when the statement gives no rows, or their columns do not fit the type.
     pub fn rows<'f, T: DeserializeRow<'f>>(&'f self) -> Result<TypedRows<'f, T>, RowsError> {
         self.rows.as_ref().ok_or(RowsError::NoRows)?.typed()
+    }
+
+    /// The rows of this page as values that own all they have. The iterator keeps the page.
+    ///
+    /// # Errors
+    /// As [`QueryResult::rows`].
+    pub fn into_rows<T: DeserializeOwnedRow>(self) -> Result<OwnedRows<T>, RowsError> {
+        self.rows.ok_or(RowsError::NoRows)?.into_typed()
     }
 
     /// The first row of this page.

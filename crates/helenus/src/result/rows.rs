@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use helenus_protocol::{CellReader, ColumnSpec, DeserializeError, DeserializeRow, TypeMismatch, TypedRows};
+use helenus_protocol::{
+    CellReader, ColumnSpec, DeserializeError, DeserializeOwnedRow, DeserializeRow, OwnedRows, TypeMismatch,
+    TypedRows,
+};
 
 /// One page of rows as the server sent it.
 #[derive(Clone, Debug)]
@@ -26,6 +29,14 @@ impl RawRows {
     /// [`RowsError::Type`] when the columns do not fit the type.
     pub fn typed<'f, T: DeserializeRow<'f>>(&'f self) -> Result<TypedRows<'f, T>, RowsError> {
         Ok(TypedRows::new(&self.columns, &self.content, self.row_count)?)
+    }
+
+    /// The rows as values that own all they have. The iterator keeps the page.
+    ///
+    /// # Errors
+    /// [`RowsError::Type`] when the columns do not fit the type.
+    pub fn into_typed<T: DeserializeOwnedRow>(self) -> Result<OwnedRows<T>, RowsError> {
+        Ok(OwnedRows::new(self.columns, self.content, self.row_count)?)
     }
 
     /// The bytes of a column of the first row; `None` when it is null or there is no row.

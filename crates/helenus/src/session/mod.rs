@@ -75,29 +75,59 @@ impl Session {
         self.start(Request::batch(batch.clone()))
     }
 
-    /// Runs CQL text, and gives the rows of all pages.
+    /// Runs CQL text, and gives the rows of all pages. They own their values; see [`Session::query_pages`] for rows that
+    /// borrow them.
     pub fn query_rows<T: DeserializeOwnedRow>(
         &self,
         statement: impl Into<SimpleStatement>,
         values: impl SerializeRow,
     ) -> RowStream<T> {
-        let statement = statement.into();
-        RowStream::new(match Request::simple(statement, values) {
-            Ok(request) => self.pages(request),
-            Err(error) => self.no_pages(error.into()),
-        })
+        RowStream::new(self.query_pages(statement, values))
     }
 
-    /// Runs a prepared statement, and gives the rows of all pages.
+    /// Runs a prepared statement, and gives the rows of all pages. They own their values; see [`Session::execute_pages`] for
+    /// rows that borrow them.
     pub fn execute_rows<T: DeserializeOwnedRow>(
         &self,
         statement: &PreparedStatement,
         values: impl SerializeRow,
     ) -> RowStream<T> {
-        RowStream::new(match Request::prepared(statement, values) {
+        RowStream::new(self.execute_pages(statement, values))
+    }
+
+    /// Runs CQL text, and gives its pages, one after the other. While one is read the next one is on its way.
+    pub fn query_pages(
+        &self,
+        statement: impl Into<SimpleStatement>,
+        values: impl SerializeRow,
+    ) -> PageStream {
+        match Request::simple(statement.into(), values) {
             Ok(request) => self.pages(request),
             Err(error) => self.no_pages(error.into()),
-        })
+        }
+    }
+
+    /// Runs a prepared statement, and gives its pages, one after the other. While one is read the next one is on its way.
+    ///
+    /// Text and bytes of rows may borrow from their page, which then is the only memory that is needed for them:
+    ///
+    /// ```no_run
+    /// # async fn read(session: helenus::Session, select: helenus::PreparedStatement) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut pages = session.execute_pages(&select, ("a key",));
+    /// while let Some(page) = pages.next_page().await {
+    ///     for row in page?.rows::<(i32, &str, &[u8])>()? {
+    ///         let (number, name, picture) = row?;
+    ///         println!("{number} {name}: {} bytes", picture.len());
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn execute_pages(&self, statement: &PreparedStatement, values: impl SerializeRow) -> PageStream {
+        match Request::prepared(statement, values) {
+            Ok(request) => self.pages(request),
+            Err(error) => self.no_pages(error.into()),
+        }
     }
 
     fn no_pages(&self, error: RequestError) -> PageStream {
