@@ -165,10 +165,12 @@ impl<'f, T: DeserializeValue<'f>> DeserializeValue<'f> for Vec<T> {
     fn deserialize(ty: &'f CqlType, value: Option<ValueBytes<'f>>) -> Result<Self, DeserializeError> {
         match ty.unfrozen() {
             CqlType::List(element) | CqlType::Set(element) => {
-                let elements = Elements::new(element, ty, value)?;
-                let mut values = Vec::with_capacity(elements.count);
-                elements.for_each(|value| values.push(value))?;
-                Ok(values)
+                let Some(value) = value else {
+                    return Ok(Self::new());
+                };
+                let mut parts = value.parts();
+                let count = parts.count(1, ty)?;
+                T::deserialize_list(element, count, ty, &mut parts)
             }
             CqlType::Vector { element, dimensions } => {
                 let mut parts = super::traits::present::<Self>(ty, value)?.parts();

@@ -14,7 +14,7 @@ use super::date_range::DateRange;
 use super::error::{DeserializeError, SerializeError, SerializeErrorKind, TypeMismatch};
 use super::geometry::{LineString, Point, Polygon};
 use super::natural;
-use super::reader::ValueBytes;
+use super::reader::{PartsReader, ValueBytes};
 use super::row_reader::{DeserializeRow, RowReader};
 use super::temporal::{CqlDate, CqlDuration, CqlTime, CqlTimestamp};
 use super::traits::{DeserializeValue, SerializeValue, present};
@@ -147,11 +147,28 @@ pub fn encode_value(value: &CqlValue, ty: &CqlType, out: &mut Vec<u8>) -> Result
 }
 
 fn decode(ty: &CqlType, value: ValueBytes<'_>) -> Result<CqlValue, DeserializeError> {
-    if value.as_slice().is_empty() {
-        return decode_empty(ty);
-    }
+    decode_then(ty, value, |value| value)
+}
+
+/// Reads a value and makes something of it. `then` stands behind each kind of value, so that the compiler can write the value
+/// to where it goes: values are large, and copying one that was only just written costs more than reading it.
+#[inline(always)]
+fn decode_then<R>(
+    ty: &CqlType,
+    value: ValueBytes<'_>,
+    then: impl FnOnce(CqlValue) -> R,
+) -> Result<R, DeserializeError> {
     match ty {
-        CqlType::Native(native) => decode_native(*native, ty, value),
+        _ if value.as_slice().is_empty() => decode_empty(ty).map(then),
+        CqlType::Native(native) => decode_native(*native, ty, value, then),
+        _ => decode_compound(ty, value).map(then),
+    }
+}
+
+#[inline(never)]
+fn decode_compound(ty: &CqlType, value: ValueBytes<'_>) -> Result<CqlValue, DeserializeError> {
+    match ty {
+        CqlType::Native(native) => decode_native(*native, ty, value, |value| value),
         CqlType::Frozen(inner) => decode(inner, value),
         CqlType::Custom(_) => Ok(CqlValue::Custom(value.to_bytes())),
         CqlType::List(_) => typed(ty, value).map(CqlValue::List),
@@ -199,40 +216,43 @@ fn decode_empty(ty: &CqlType) -> Result<CqlValue, DeserializeError> {
     })
 }
 
-fn decode_native(
+#[inline(always)]
+fn decode_native<R>(
     native: NativeType,
     ty: &CqlType,
     value: ValueBytes<'_>,
-) -> Result<CqlValue, DeserializeError> {
+    then: impl FnOnce(CqlValue) -> R,
+) -> Result<R, DeserializeError> {
     match native {
-        NativeType::Ascii => typed(ty, value).map(CqlValue::Ascii),
-        NativeType::BigInt => typed(ty, value).map(CqlValue::BigInt),
-        NativeType::Blob => Ok(CqlValue::Blob(value.to_bytes())),
-        NativeType::Boolean => typed(ty, value).map(CqlValue::Boolean),
-        NativeType::Counter => typed(ty, value).map(CqlValue::Counter),
-        NativeType::Decimal => typed(ty, value).map(CqlValue::Decimal),
-        NativeType::Double => typed(ty, value).map(CqlValue::Double),
-        NativeType::Float => typed(ty, value).map(CqlValue::Float),
-        NativeType::Int => typed(ty, value).map(CqlValue::Int),
-        NativeType::Timestamp => typed(ty, value).map(CqlValue::Timestamp),
-        NativeType::Uuid => typed(ty, value).map(CqlValue::Uuid),
-        NativeType::Text => typed(ty, value).map(CqlValue::Text),
-        NativeType::Varint => typed(ty, value).map(CqlValue::Varint),
-        NativeType::Timeuuid => typed(ty, value).map(CqlValue::Timeuuid),
-        NativeType::Inet => typed(ty, value).map(CqlValue::Inet),
-        NativeType::Date => typed(ty, value).map(CqlValue::Date),
-        NativeType::Time => typed(ty, value).map(CqlValue::Time),
-        NativeType::SmallInt => typed(ty, value).map(CqlValue::SmallInt),
-        NativeType::TinyInt => typed(ty, value).map(CqlValue::TinyInt),
-        NativeType::Duration => typed(ty, value).map(CqlValue::Duration),
+        NativeType::Ascii => Ok(then(CqlValue::Ascii(typed(ty, value)?))),
+        NativeType::BigInt => Ok(then(CqlValue::BigInt(typed(ty, value)?))),
+        NativeType::Blob => Ok(then(CqlValue::Blob(value.to_bytes()))),
+        NativeType::Boolean => Ok(then(CqlValue::Boolean(typed(ty, value)?))),
+        NativeType::Counter => Ok(then(CqlValue::Counter(typed(ty, value)?))),
+        NativeType::Decimal => Ok(then(CqlValue::Decimal(typed(ty, value)?))),
+        NativeType::Double => Ok(then(CqlValue::Double(typed(ty, value)?))),
+        NativeType::Float => Ok(then(CqlValue::Float(typed(ty, value)?))),
+        NativeType::Int => Ok(then(CqlValue::Int(typed(ty, value)?))),
+        NativeType::Timestamp => Ok(then(CqlValue::Timestamp(typed(ty, value)?))),
+        NativeType::Uuid => Ok(then(CqlValue::Uuid(typed(ty, value)?))),
+        NativeType::Text => Ok(then(CqlValue::Text(typed(ty, value)?))),
+        NativeType::Varint => Ok(then(CqlValue::Varint(typed(ty, value)?))),
+        NativeType::Timeuuid => Ok(then(CqlValue::Timeuuid(typed(ty, value)?))),
+        NativeType::Inet => Ok(then(CqlValue::Inet(typed(ty, value)?))),
+        NativeType::Date => Ok(then(CqlValue::Date(typed(ty, value)?))),
+        NativeType::Time => Ok(then(CqlValue::Time(typed(ty, value)?))),
+        NativeType::SmallInt => Ok(then(CqlValue::SmallInt(typed(ty, value)?))),
+        NativeType::TinyInt => Ok(then(CqlValue::TinyInt(typed(ty, value)?))),
+        NativeType::Duration => Ok(then(CqlValue::Duration(typed(ty, value)?))),
         NativeType::Empty => Err(DeserializeError::invalid(ty, "has bytes after its end")),
-        NativeType::Point => typed(ty, value).map(CqlValue::Point),
-        NativeType::LineString => typed(ty, value).map(CqlValue::LineString),
-        NativeType::Polygon => typed(ty, value).map(CqlValue::Polygon),
-        NativeType::DateRange => typed(ty, value).map(CqlValue::DateRange),
+        NativeType::Point => Ok(then(CqlValue::Point(typed(ty, value)?))),
+        NativeType::LineString => Ok(then(CqlValue::LineString(typed(ty, value)?))),
+        NativeType::Polygon => Ok(then(CqlValue::Polygon(typed(ty, value)?))),
+        NativeType::DateRange => Ok(then(CqlValue::DateRange(typed(ty, value)?))),
     }
 }
 
+#[inline]
 fn typed<'f, T: DeserializeValue<'f>>(ty: &'f CqlType, value: ValueBytes<'f>) -> Result<T, DeserializeError> {
     T::deserialize(ty, Some(value))
 }
@@ -244,6 +264,21 @@ impl<'f> DeserializeValue<'f> for CqlValue {
 
     fn deserialize(ty: &'f CqlType, value: Option<ValueBytes<'f>>) -> Result<Self, DeserializeError> {
         decode(ty, present::<Self>(ty, value)?)
+    }
+
+    fn deserialize_list(
+        element: &'f CqlType,
+        count: usize,
+        ty: &'f CqlType,
+        parts: &mut PartsReader<'f>,
+    ) -> Result<Vec<Self>, DeserializeError> {
+        let mut values = Vec::with_capacity(count);
+        for index in 0..count {
+            let read = present::<Self>(element, parts.element(ty)?)
+                .and_then(|value| decode_then(element, value, |value| values.push(value)));
+            read.map_err(|error| error.in_element(index))?;
+        }
+        Ok(values)
     }
 }
 
@@ -441,7 +476,13 @@ impl<'f> DeserializeRow<'f> for CqlRow {
     fn deserialize_row((): &(), row: &mut RowReader<'_, 'f>) -> Result<Self, DeserializeError> {
         let mut values = Vec::with_capacity(row.columns().len());
         for _ in row.columns() {
-            values.push(row.read()?);
+            row.read_with(|ty, cell| match cell {
+                Some(value) => decode_then(ty, value, |value| values.push(Some(value))),
+                None => {
+                    values.push(None);
+                    Ok(())
+                }
+            })?;
         }
         Ok(Self(values))
     }

@@ -8,8 +8,8 @@ use num_bigint::BigInt;
 use super::error::{DeserializeError, SerializeError, TypeMismatch};
 use super::reader::{PartsReader, ValueBytes};
 use super::traits::{
-    DeserializeValue, SerializeValue, check_native, deserialize_elements, is_one_of, present,
-    serialize_elements,
+    DeserializeValue, SerializeValue, check_native, deserialize_elements, deserialize_list, is_one_of,
+    present, serialize_elements,
 };
 use super::writer::{CompositeWriter, ValueWriter};
 use crate::{CqlType, NativeType};
@@ -77,6 +77,23 @@ macro_rules! numbers {
             fn deserialize(ty: &'f CqlType, value: Option<ValueBytes<'f>>) -> Result<Self, DeserializeError> {
                 let bytes = present::<Self>(ty, value)?.array::<Self, $length>(ty)?;
                 Ok(Self::from_be_bytes(bytes))
+            }
+
+            fn deserialize_list(
+                element: &'f CqlType,
+                count: usize,
+                ty: &'f CqlType,
+                parts: &mut PartsReader<'f>,
+            ) -> Result<Vec<Self>, DeserializeError> {
+                // Nearly always each has the length of the type: then nothing can go wrong within.
+                let (elements, _) = parts.rest().as_chunks::<{ 4 + $length }>();
+                match elements.get(..count) {
+                    Some(elements) if elements.iter().all(|bytes| matches!(bytes, [0, 0, 0, $length, ..])) => {
+                        let value = |[_, _, _, _, value @ ..]: &[u8; 4 + $length]| Self::from_be_bytes(*value);
+                        Ok(elements.iter().map(value).collect())
+                    }
+                    _ => deserialize_list(element, count, ty, parts),
+                }
             }
 
             fn deserialize_vector(

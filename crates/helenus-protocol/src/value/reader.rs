@@ -86,6 +86,12 @@ impl<'f> PartsReader<'f> {
         self.rest.len()
     }
 
+    /// All bytes that are left.
+    #[inline]
+    pub(super) fn rest(&self) -> &'f [u8] {
+        self.rest
+    }
+
     /// The next `length` bytes. `ty` is the type of the whole value, for the error.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::error::{DeserializeError, DeserializeErrorKind, TypeMismatch};
 use super::reader::ValueBytes;
 use super::traits::DeserializeValue;
-use crate::ColumnSpec;
+use crate::{ColumnSpec, CqlType};
 
 /// A Rust type that a row can be read as. `'f` is the lifetime of the page, from which values may borrow.
 ///
@@ -102,7 +102,7 @@ impl<'f> CellReader<'f> {
     ///
     /// # Errors
     /// When the bytes end before it does.
-    #[inline]
+    #[inline(always)]
     pub fn next_cell(&mut self) -> Result<Option<ValueBytes<'f>>, DeserializeError> {
         let Some((length, rest)) = self.rest.split_first_chunk::<4>() else {
             return Err(truncated(4, self.rest.len()));
@@ -157,17 +157,26 @@ impl<'r, 'f> RowReader<'r, 'f> {
     ///
     /// # Errors
     /// When it is not what its type says, does not fit into `T`, or there are no more columns.
-    #[inline]
+    #[inline(always)]
     pub fn read<T: DeserializeValue<'f>>(&mut self) -> Result<T, DeserializeError> {
+        self.read_with(T::deserialize)
+    }
+
+    /// What `read` makes of type and bytes of the next column.
+    #[inline(always)]
+    pub(super) fn read_with<T>(
+        &mut self,
+        read: impl FnOnce(&'f CqlType, Option<ValueBytes<'f>>) -> Result<T, DeserializeError>,
+    ) -> Result<T, DeserializeError> {
         let index = self.index;
         let Some(column) = self.columns.get(index) else {
             return Err(no_more_columns());
         };
         self.index += 1;
-        let value = self
-            .cells
-            .next_cell()
-            .and_then(|cell| T::deserialize(&column.ty, cell));
+        let value = match self.cells.next_cell() {
+            Ok(cell) => read(&column.ty, cell),
+            Err(error) => Err(error),
+        };
         value.map_err(|error| error.in_column(index, &column.name))
     }
 

@@ -58,6 +58,17 @@ pub trait DeserializeValue<'f>: Sized {
     /// When the bytes are not a value of the type, or the value does not fit into the Rust type.
     fn deserialize(ty: &'f CqlType, value: Option<ValueBytes<'f>>) -> Result<Self, DeserializeError>;
 
+    /// Reads the elements of a list or set, of which there are `count`.
+    #[doc(hidden)]
+    fn deserialize_list(
+        element: &'f CqlType,
+        count: usize,
+        ty: &'f CqlType,
+        parts: &mut PartsReader<'f>,
+    ) -> Result<Vec<Self>, DeserializeError> {
+        deserialize_list(element, count, ty, parts)
+    }
+
     /// Reads the elements of a vector.
     #[doc(hidden)]
     fn deserialize_vector(
@@ -243,6 +254,21 @@ pub(super) fn serialize_elements<T: SerializeValue>(
         written.map_err(|error| error.or_type(element).in_element(index))?;
     }
     Ok(())
+}
+
+/// The elements of a list or set, one after the other.
+pub(super) fn deserialize_list<'f, T: DeserializeValue<'f>>(
+    element: &'f CqlType,
+    count: usize,
+    ty: &'f CqlType,
+    parts: &mut PartsReader<'f>,
+) -> Result<Vec<T>, DeserializeError> {
+    let mut values = Vec::with_capacity(count);
+    for index in 0..count {
+        let value = T::deserialize(element, parts.element(ty)?);
+        values.push(value.map_err(|error| error.in_element(index))?);
+    }
+    Ok(values)
 }
 
 /// The elements of a vector, one after the other.

@@ -124,10 +124,15 @@ impl<T: DeserializeOwnedRow> RowStream<T> {
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
+    #[inline]
     pub async fn next_row(&mut self) -> Option<Result<T, NextRowError>> {
-        match self.row_at_hand() {
-            Some(row) => Some(row),
-            None => std::future::poll_fn(|cx| self.poll_row(cx)).await,
+        loop {
+            if let Some(row) = self.row_at_hand() {
+                return Some(row);
+            }
+            if let Err(error) = std::future::poll_fn(|cx| self.poll_page(cx)).await? {
+                return Some(Err(error));
+            }
         }
     }
 
@@ -168,21 +173,20 @@ impl<T: DeserializeOwnedRow> RowStream<T> {
         NextRowError::Rows(error.into())
     }
 
-    fn poll_row(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, NextRowError>>> {
-        loop {
-            if let Some(row) = self.row_at_hand() {
-                return Poll::Ready(Some(row));
+    /// Gets the next page; `None` behind the last one.
+    fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), NextRowError>>> {
+        let rows = match ready!(Pin::new(&mut self.pages).poll_next(cx)) {
+            None => return Poll::Ready(None),
+            Some(Ok(page)) => page.into_rows(),
+            Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+        };
+        Poll::Ready(Some(match rows {
+            Ok(rows) => {
+                self.page = Some(rows);
+                Ok(())
             }
-            let page = match ready!(Pin::new(&mut self.pages).poll_next(cx)) {
-                None => return Poll::Ready(None),
-                Some(Ok(page)) => page,
-                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
-            };
-            match page.into_rows() {
-                Ok(rows) => self.page = Some(rows),
-                Err(error) => return Poll::Ready(Some(Err(self.fail(error)))),
-            }
-        }
+            Err(error) => Err(self.fail(error)),
+        }))
     }
 }
 
@@ -195,9 +199,15 @@ impl<T: DeserializeOwnedRow> Stream for RowStream<T> {
     #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        match this.row_at_hand() {
-            Some(row) => Poll::Ready(Some(row)),
-            None => this.poll_row(cx),
+        loop {
+            if let Some(row) = this.row_at_hand() {
+                return Poll::Ready(Some(row));
+            }
+            match ready!(this.poll_page(cx)) {
+                None => return Poll::Ready(None),
+                Some(Ok(())) => {}
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{CqlRow, CqlType, CqlValue, NativeType};
+use crate::{CqlRow, CqlType, CqlValue, NativeType, Rows, TypedRows};
 
 fn columns() -> Vec<ColumnSpec> {
     vec![
