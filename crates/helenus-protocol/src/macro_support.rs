@@ -9,6 +9,7 @@ pub use crate::value::{
 pub use crate::{ColumnSpec, CqlType, UserDefinedType};
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use crate::value::{DeserializeErrorKind, PartsReader, SerializeErrorKind, TypeMismatchKind};
 
@@ -41,11 +42,13 @@ impl RowPlan {
     /// When a column is missing, stands there twice, has a type that does not fit, or is too many where none may be.
     pub fn new(columns: &[ColumnSpec], fields: &[Field], deny_unknown: bool) -> Result<Self, TypeMismatch> {
         let mut slots = Vec::with_capacity(columns.len());
+        let mut taken = vec![false; fields.len()];
+        let mut names = Names::new(fields);
         for (index, column) in columns.iter().enumerate() {
             let in_column = |error: TypeMismatch| error.in_column(index, &column.name);
-            let slot = fields.iter().position(|field| *field.name == *column.name);
+            let slot = names.find(&column.name);
             match slot {
-                Some(slot) if slots.contains(&slot) => {
+                Some(slot) if std::mem::replace(&mut taken[slot], true) => {
                     return Err(in_column(TypeMismatch::of_row(TypeMismatchKind::DuplicateColumn)));
                 }
                 Some(slot) => (fields[slot].check_type)(&column.ty).map_err(in_column)?,
@@ -56,8 +59,8 @@ impl RowPlan {
             }
             slots.push(slot.unwrap_or(Self::SKIP));
         }
-        for (slot, field) in fields.iter().enumerate() {
-            if !field.has_default && !slots.contains(&slot) {
+        for (taken, field) in taken.iter().zip(fields) {
+            if !field.has_default && !taken {
                 let name = Cow::Borrowed(field.name);
                 return Err(TypeMismatch::of_row(TypeMismatchKind::MissingColumn { name }));
             }
@@ -76,6 +79,39 @@ impl RowPlan {
     #[inline]
     pub fn slots(&self) -> &[usize] {
         &self.slots
+    }
+}
+
+/// Finds fields by name: mostly the next one is asked for; of many fields any other is looked up in a table.
+struct Names<'f> {
+    fields: &'f [Field],
+    next: usize,
+    table: Option<HashMap<&'static str, usize>>,
+}
+
+impl<'f> Names<'f> {
+    /// So many fields are found as fast by comparing.
+    const FEW: usize = 16;
+
+    fn new(fields: &'f [Field]) -> Self {
+        Self {
+            fields,
+            next: 0,
+            table: None,
+        }
+    }
+
+    fn find(&mut self, name: &str) -> Option<usize> {
+        let slot = match self.fields.get(self.next) {
+            Some(field) if field.name == name => self.next,
+            _ if self.fields.len() <= Self::FEW => self.fields.iter().position(|field| field.name == name)?,
+            _ => {
+                let names = || self.fields.iter().map(|field| field.name).zip(0..).collect();
+                *self.table.get_or_insert_with(names).get(name)?
+            }
+        };
+        self.next = slot + 1;
+        Some(slot)
     }
 }
 
@@ -223,5 +259,52 @@ pub fn all_bound(bound: &[bool], names: &[&'static str]) -> Result<(), Serialize
     match bound.iter().zip(names).find(|(bound, _)| !**bound) {
         Some((_, name)) => Err(SerializeError::unknown_name(name)),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NativeType;
+
+    fn plan(columns: &[usize], fields: usize) -> Result<RowPlan, TypeMismatch> {
+        let name = |number: usize| format!("c{number}");
+        let columns: Vec<_> = columns
+            .iter()
+            .map(|number| ColumnSpec::new("ks", "t", name(*number), NativeType::Int))
+            .collect();
+        let fields: Vec<_> = (0..fields)
+            .map(|number| Field {
+                name: name(number).leak(),
+                has_default: false,
+                check_type: <i32 as DeserializeValue<'_>>::check_type,
+            })
+            .collect();
+        RowPlan::new(&columns, &fields, false)
+    }
+
+    #[test]
+    fn few_and_many_fields_are_found_in_any_order() {
+        for count in [3, 500] {
+            let mut columns: Vec<_> = (0..count).collect();
+            let in_order = plan(&columns, count).unwrap();
+            assert!(in_order.is_in_order());
+            assert_eq!(in_order.slots(), columns);
+
+            columns.reverse();
+            columns.insert(1, count);
+            let mixed = plan(&columns, count).unwrap();
+            assert!(!mixed.is_in_order());
+            columns[1] = RowPlan::SKIP;
+            assert_eq!(mixed.slots(), columns);
+
+            columns[1] = 0;
+            let twice = plan(&columns, count).unwrap_err();
+            assert_eq!(twice.kind(), &TypeMismatchKind::DuplicateColumn);
+            assert_eq!(twice.column().unwrap().index, count);
+            let missing = plan(&columns[2..], count).unwrap_err();
+            let name = format!("c{}", count - 1).into();
+            assert_eq!(missing.kind(), &TypeMismatchKind::MissingColumn { name });
+        }
     }
 }

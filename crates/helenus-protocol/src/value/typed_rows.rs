@@ -149,3 +149,63 @@ impl<T: DeserializeOwnedRow> fmt::Debug for OwnedRows<T> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::hint::black_box;
+
+    use super::*;
+    use crate::{CqlRow, NativeType, SerializedRow};
+
+    /// So many rows of an int, a text and a blob.
+    fn page(rows: usize) -> (Arc<[ColumnSpec]>, Bytes) {
+        let types = [NativeType::Int, NativeType::Text, NativeType::Blob];
+        let columns: Arc<[ColumnSpec]> = types
+            .map(|ty| ColumnSpec::new("ks", "t", ty.to_string(), ty))
+            .into();
+        let row = (7, "text", vec![1_u8; 50]);
+        let row = SerializedRow::from_row(&columns, &row).unwrap();
+        (columns, row.values().bytes.repeat(rows).into())
+    }
+
+    #[test]
+    fn rows_that_keep_their_page_are_those_that_borrow_from_it() {
+        let (columns, content) = page(3);
+        let borrowed: Vec<_> = TypedRows::<(i32, &str, &[u8])>::new(&columns, &content, 3)
+            .unwrap()
+            .map(Result::unwrap)
+            .map(|(key, text, blob)| (key, text.to_owned(), blob.to_vec()))
+            .collect();
+        let owned = OwnedRows::<(i32, String, Vec<u8>)>::new(columns.clone(), content.clone(), 3).unwrap();
+        assert_eq!(owned.size_hint(), (1, Some(3)));
+        assert_eq!(owned.map(Result::unwrap).collect::<Vec<_>>(), borrowed);
+        let dynamic = OwnedRows::<CqlRow>::new(columns, content, 3).unwrap();
+        assert_eq!(dynamic.map(Result::unwrap).count(), 3);
+    }
+
+    #[test]
+    fn rows_that_keep_their_page_end_with_the_first_error() {
+        let (columns, content) = page(2);
+        let cut = content.slice(..content.len() - 1);
+        let mut rows = OwnedRows::<(i32, String, Vec<u8>)>::new(columns.clone(), cut, 9).unwrap();
+        assert!(rows.next().unwrap().is_ok());
+        assert_eq!(rows.next().unwrap().unwrap_err().column().unwrap().index, 2);
+        assert!(rows.next().is_none());
+        assert!(OwnedRows::<(i32,)>::new(columns, content, 2).is_err());
+    }
+
+    #[test]
+    fn reading_a_page_needs_the_memory_of_one_row_whatever_the_number_of_rows() {
+        for rows in [1, 100, 100_000] {
+            let (columns, content) = page(rows);
+            let counted = allocation_counter::measure(|| {
+                let read = OwnedRows::<(i32, String, Vec<u8>)>::new(columns, content, rows).unwrap();
+                for row in read {
+                    black_box(row.unwrap());
+                }
+            });
+            assert_eq!(counted.count_total, 2 * rows as u64);
+            assert_eq!(counted.bytes_max, 4 + 50);
+        }
+    }
+}

@@ -61,6 +61,48 @@ async fn rows_of_all_pages_come_in_order_and_an_empty_page_is_not_the_last() {
 }
 
 #[tokio::test]
+async fn one_page_more_is_asked_for_while_one_is_read_and_nobody_waits() {
+    let node = FakeNode::start(script()).await.unwrap();
+    let session = session(&node).await;
+    let select = session.prepare(SELECT).await.unwrap();
+    let mut rows = session.execute_rows::<(i32, String)>(&select, ());
+    let (key, _) = rows.next_row().await.unwrap().unwrap();
+    assert_eq!(key, 1);
+    // The second page was asked for; the third is not before the second is needed.
+    let asked = node
+        .wait_for(2, |received| received.opcode() == Opcode::Execute)
+        .await;
+    assert_eq!(asked.len(), 2);
+    session.query(SELECT, ()).await.unwrap();
+    assert_eq!(node.count(Opcode::Execute), 2);
+    let rest = rows.collect_rows().await.unwrap();
+    assert_eq!(rest.into_iter().map(|row| row.0).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(node.count(Opcode::Execute), 3);
+}
+
+#[tokio::test]
+async fn pages_lend_their_rows() {
+    let node = FakeNode::start(script()).await.unwrap();
+    let session = session(&node).await;
+    let select = session.prepare(SELECT).await.unwrap();
+    for mut pages in [
+        session.execute_pages(&select, ()),
+        session.query_pages(SELECT, ()),
+    ] {
+        let mut length = 0;
+        while let Some(page) = pages.next_page().await {
+            for row in page.unwrap().rows::<(i32, &str)>().unwrap() {
+                length += row.unwrap().1.len();
+            }
+        }
+        assert_eq!(length, "onetwothree".len());
+    }
+    let mut wrong = session.execute_pages(&select, (1,));
+    assert!(wrong.next_page().await.unwrap().is_err());
+    assert!(wrong.next_page().await.is_none());
+}
+
+#[tokio::test]
 async fn a_page_can_be_asked_for_by_its_paging_state() {
     let node = FakeNode::start(script()).await.unwrap();
     let session = session(&node).await;
