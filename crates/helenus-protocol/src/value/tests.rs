@@ -382,3 +382,26 @@ fn collect_user_defined(ty: &CqlType, found: &mut Vec<CqlType>) {
         _ => {}
     }
 }
+
+#[test]
+fn lists_of_numbers_are_read_at_once_and_one_by_one_alike() {
+    let ty = CqlType::list(crate::NativeType::Int);
+    let read = |bytes: &[u8]| Vec::<i32>::deserialize(&ty, Some(bytes.into())).map_err(|e| e.to_string());
+    let good = b"\0\0\0\x02\0\0\0\x04\0\0\0\x01\0\0\0\x04\xFF\xFF\xFF\xFE";
+    assert_eq!(read(good), Ok(vec![1, -2]));
+    // Bytes behind the last element are passed over, as for any list.
+    assert_eq!(read(&[&good[..], &[0; 8]].concat()), Ok(vec![1, -2]));
+    assert_eq!(read(&[0; 4]), Ok(vec![]));
+    let mut null = good.to_vec();
+    null[12..16].fill(0xFF);
+    assert_eq!(read(&null).unwrap_err(), "at [1] (int): is null: use Option<i32>");
+    let mut short = good.to_vec();
+    short[15] = 2;
+    assert_eq!(
+        read(&short).unwrap_err(),
+        "at [1] (int): has 2 bytes instead of 4"
+    );
+    for cut in 0..good.len() {
+        assert!(read(&good[..cut]).is_err(), "cut at {cut}");
+    }
+}

@@ -5,10 +5,10 @@
 
 use bytes::Bytes;
 use helenus_protocol::{
-    CellReader, Compression, CqlRow, CqlType, Direction, EnvelopeDecoder, EnvelopeFlags, EnvelopeHeader,
-    InboundDecoder, Opcode, ProtocolError, ProtocolVersion, Reader, Request, RequestOptions, Response,
-    ResponseEnvelope, ResultBody, SegmentDecoder, SegmentEncoder, StreamId, TypedRows, decode_value,
-    encode_request, encode_value, write,
+    CellReader, Compression, CqlRow, CqlType, CqlValue, DeserializeValue as _, Direction, EnvelopeDecoder,
+    EnvelopeFlags, EnvelopeHeader, InboundDecoder, Opcode, OwnedRows, ProtocolError, ProtocolVersion, Reader,
+    Request, RequestOptions, Response, ResponseEnvelope, ResultBody, SegmentDecoder, SegmentEncoder,
+    StreamId, TypedRows, decode_value, encode_request, encode_value, write,
 };
 
 /// What is run on an input.
@@ -261,6 +261,9 @@ pub fn rows(data: &[u8]) {
             let Ok(row) = row else { return };
             assert_eq!(row.0.len(), columns.len());
         }
+        let owned = OwnedRows::<CqlRow>::new(columns.clone(), rows.content.clone(), rows.row_count)
+            .expect("any columns will do");
+        assert_eq!(owned.filter(Result::is_ok).count(), rows.row_count);
     }
 }
 
@@ -270,7 +273,13 @@ pub fn value(data: &[u8]) {
     let Ok(ty) = CqlType::read(&mut reader, ProtocolVersion::V5) else {
         return;
     };
-    let Ok(value) = decode_value(&ty, reader.rest()) else {
+    let decoded = decode_value(&ty, reader.rest());
+    if Vec::<i32>::check_type(&ty).is_ok() {
+        // Numbers have a shorter way.
+        let typed = Vec::<i32>::deserialize(&ty, Some(reader.rest().into()));
+        assert_eq!(typed.ok(), decoded.as_ref().ok().and_then(ints));
+    }
+    let Ok(value) = decoded else {
         return;
     };
     let mut bytes = Vec::new();
@@ -284,6 +293,20 @@ pub fn value(data: &[u8]) {
     let mut same = Vec::new();
     encode_value(&again, &ty, &mut same).expect("what was decoded can be encoded");
     assert_eq!(same, bytes, "{value:?} of {ty}");
+}
+
+/// The elements of a list, set or vector of ints, if they all are.
+fn ints(value: &CqlValue) -> Option<Vec<i32>> {
+    let (CqlValue::List(elements) | CqlValue::Set(elements) | CqlValue::Vector(elements)) = value else {
+        return None;
+    };
+    elements
+        .iter()
+        .map(|element| match element {
+            CqlValue::Int(number) => Some(*number),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Names of server classes.
