@@ -51,6 +51,7 @@ pub(crate) fn row(input: &DeriveInput) -> Result<TokenStream> {
                 #support::RowPlan::new(columns, &[#(#checks),*], #deny_unknown)
             }
 
+            #[inline(always)]
             fn deserialize_row(
                 plan: &Self::Plan,
                 row: &mut #support::RowReader<'_, #lifetime>,

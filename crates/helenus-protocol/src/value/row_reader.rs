@@ -61,7 +61,7 @@ impl<P, T: for<'f> DeserializeRow<'f, Plan = P>> PlannedBy<P> for T {
         T::plan(columns)
     }
 
-    #[inline]
+    #[inline(always)]
     fn read_owned(plan: &P, row: &mut RowReader<'_, '_>) -> Result<Self, DeserializeError> {
         T::deserialize_row(plan, row)
     }

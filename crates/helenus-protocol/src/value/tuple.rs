@@ -93,7 +93,8 @@ macro_rules! tuples {
                 Ok(())
             }
 
-            #[inline]
+            // In one piece with its loop: rows are large, and values that were only just written are slow to copy.
+            #[inline(always)]
             fn deserialize_row((): &(), row: &mut RowReader<'_, 'f>) -> Result<Self, DeserializeError> {
                 Ok(($(row.read::<$element>()?,)+))
             }
