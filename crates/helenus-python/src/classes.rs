@@ -73,6 +73,8 @@ objects! {
     column_metadata = "cassandra.protocol"."ColumnMetadata";
     /// `cassandra.protocol.error_classes`: classes of error messages by code.
     error_classes = "cassandra.protocol"."error_classes";
+    /// `cassandra._protocol.columns.decode_with_handler`.
+    decode_with_handler = "cassandra._protocol.columns"."decode_with_handler";
     /// `cassandra.query.bind_params`.
     bind_params = "cassandra.query"."bind_params";
     /// `cassandra.query.FETCH_SIZE_UNSET`.

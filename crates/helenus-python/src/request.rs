@@ -166,6 +166,13 @@ pub(crate) fn decode<'py>(
     let Some(rows) = answer.raw_rows() else {
         return Ok(None);
     };
+    if form == PageForm::Python
+        && let Some(handler) = context.protocol_handler(py)
+    {
+        let user_types = context.user_types(py);
+        let version = context.protocol_version;
+        return columns::handler::page(handler.bind(py), version, &user_types, rows, row_factory).map(Some);
+    }
     let plan = decode_plan(py, prepared, context, &rows.columns)?;
     columns::page(py, plan, &rows.content, rows.row_count, form, row_factory).map(Some)
 }

@@ -37,6 +37,8 @@ pub(crate) struct SessionContext {
     pub(crate) protocol_version: u8,
     /// The `Cluster`, which knows the hosts.
     owner: Py<PyAny>,
+    /// The last protocol handler of the program's own.
+    protocol_handler: Mutex<Option<Py<PyAny>>>,
 }
 
 impl SessionContext {
@@ -48,6 +50,15 @@ impl SessionContext {
             .ok()
             .and_then(|types| types.cast_into::<PyDict>().ok())
             .unwrap_or_else(|| PyDict::new(py))
+    }
+
+    /// The class that decodes pages of the form [`PageForm::Python`].
+    pub(crate) fn protocol_handler(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let handler = self
+            .protocol_handler
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        handler.as_ref().map(|handler| handler.clone_ref(py))
     }
 
     /// A new plan for rows with these columns.
@@ -377,6 +388,7 @@ impl SessionBase {
             protocol_version: version.map_or(4, helenus::ProtocolVersion::number),
             session,
             owner: cluster,
+            protocol_handler: Mutex::new(None),
         };
         let connected = self.context.set(Arc::new(context)).is_ok()
             && self.profiles.set(profiles).is_ok()
@@ -414,9 +426,19 @@ impl SessionBase {
         drop(before);
     }
 
-    /// Make the pages of requests from now on ``"rows"``, ``"lazy"``, ``"numpy"`` or ``"numpy columns"``.
-    fn _set_page_form(&self, form: &str) -> PyResult<()> {
-        self.page_form.set(PageForm::named(form)?);
+    /// Make the pages of requests from now on ``"rows"``, ``"lazy"``, ``"numpy"``, ``"numpy columns"``, or ``"python"``:
+    /// what *handler* makes of them.
+    fn _set_page_form(&self, form: &str, handler: Py<PyAny>) -> PyResult<()> {
+        let form = PageForm::named(form)?;
+        if form == PageForm::Python {
+            let known = &self.context()?.protocol_handler;
+            let before = known
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .replace(handler);
+            drop(before);
+        }
+        self.page_form.set(form);
         Ok(())
     }
 

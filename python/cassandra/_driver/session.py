@@ -102,7 +102,8 @@ class Session(_core.SessionBase):
     def client_protocol_handler(self) -> Any:
         """Decodes pages of rows: a class of :mod:`cassandra.protocol`.
 
-        :raises UnsupportedOperation: on assignment, of a handler that encodes or decodes in a way of its own.
+        :raises UnsupportedOperation: on assignment, of a handler with an ``encode_message`` of its own, or with classes
+            of its own for other answers than results.
         """
         if self._protocol_handler is None:
             from cassandra.protocol import ProtocolHandler
@@ -117,10 +118,10 @@ class Session(_core.SessionBase):
         form = page_form(handler)
         if form is None:
             raise UnsupportedOperation(
-                f"client_protocol_handler {handler!r} encodes or decodes in a way of its own, which this version of "
-                "the driver does not support"
+                f"client_protocol_handler {handler!r} has ways of its own that this version of the driver does not "
+                "support: it may decode results differently, and no more"
             )
-        self._set_page_form(form)
+        self._set_page_form(form, handler)
         self._protocol_handler = handler
 
     # Options that belong to the default profile, or to the session itself once one of them has been set here.

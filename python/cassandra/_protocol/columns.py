@@ -111,23 +111,39 @@ if HAVE_NUMPY:
 
 
 def page_form(handler: Any) -> str | None:
-    """Name the form of the pages that *handler* gives, or ``None`` if it does what only itself knows."""
+    """Name the form of the pages that *handler* gives, ``"python"`` if only itself knows how to decode them.
+
+    ``None`` if it does more than to decode results in its own way.
+    """
     if handler is ProtocolHandler or handler is _ProtocolHandler:
         return "rows"
     if not (isinstance(handler, type) and issubclass(handler, _ProtocolHandler)):
         return None
-    for method in ("encode_message", "decode_message"):
-        if getattr(handler, method).__func__ is not getattr(_ProtocolHandler, method).__func__:
-            return None
-    if handler.column_encryption_policy is not None:
+    if not _is_inherited(handler, "encode_message"):
         return None
     messages = dict(handler.message_types_by_opcode)
     result_message = messages.pop(ResultMessage.opcode, None)
     if any(_ProtocolHandler.message_types_by_opcode.get(opcode) is not kind for opcode, kind in messages.items()):
         return None
+    if not _is_inherited(handler, "decode_message") or handler.column_encryption_policy is not None:
+        return "python"
     if result_message is ResultMessage:
         return "rows"
-    if not (isinstance(result_message, type) and result_message.__bases__ == (ParsingResultMessage,)):
-        return None
-    parser = vars(result_message).get("column_parser")
-    return parser.form if type(parser) is NativeParser and "type_codes" not in vars(result_message) else None
+    if isinstance(result_message, type) and result_message.__bases__ == (ParsingResultMessage,):
+        parser = vars(result_message).get("column_parser")
+        if type(parser) is NativeParser and "type_codes" not in vars(result_message):
+            return parser.form
+    return "python"
+
+
+def _is_inherited(handler: type[_ProtocolHandler], method: str) -> bool:
+    known = getattr(_ProtocolHandler, method)
+    return getattr(getattr(handler, method), "__func__", None) is known.__func__
+
+
+def decode_with_handler(
+    handler: type[_ProtocolHandler], protocol_version: int, user_type_map: Any, body: bytes, row_factory: Any
+) -> Any:
+    """Have a handler of the program's own decode the *body* of a result, and *row_factory* make rows of that."""
+    message = handler.decode_message(protocol_version, user_type_map, 0, 0, ResultMessage.opcode, body, None, None)
+    return row_factory(message.column_names, message.parsed_rows)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from cassandra import UnsupportedOperation
+from cassandra import UnsupportedOperation, cqltypes
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Session
 from cassandra.concurrent import execute_concurrent_with_args
-from cassandra.protocol import LazyProtocolHandler, NumpyProtocolHandler, ProtocolHandler
+from cassandra.protocol import LazyProtocolHandler, NumpyProtocolHandler, ProtocolHandler, ResultMessage
 from cassandra.query import SimpleStatement, named_tuple_factory, tuple_factory
 
 ROWS = 250
@@ -97,3 +97,63 @@ def test_a_handler_that_encodes_in_its_own_way_is_refused(session: Session) -> N
     with pytest.raises(UnsupportedOperation, match="Own"):
         session.client_protocol_handler = Own
     assert session.client_protocol_handler is ProtocolHandler
+
+
+def test_a_handler_with_types_of_its_own_decodes_results(table: Session) -> None:
+    class Doubled(cqltypes.LongType):
+        """Reads twice the number."""
+
+        @staticmethod
+        def deserialize(byts: bytes, protocol_version: int) -> int:
+            return 2 * int.from_bytes(byts, "big")
+
+    class Result(ResultMessage):
+        """A result in which a bigint is doubled."""
+
+        type_codes = {**ResultMessage.type_codes, 0x0002: Doubled}
+
+    class Own(ProtocolHandler):
+        """Decodes results so."""
+
+        message_types_by_opcode = {**ProtocolHandler.message_types_by_opcode, ResultMessage.opcode: Result}
+
+    table.client_protocol_handler = Own
+    table.default_fetch_size = 100
+    statement = table.prepare("SELECT c, v, s FROM t WHERE p = 1")
+    rows = list(table.execute(statement))
+    assert rows[:3] == [(0, 0, "s0"), (1, 20, "s1"), (2, 40, "s2")]
+    assert rows[7] == (7, None, "s7")
+    assert len(rows) == ROWS
+    use(table, named_tuple_factory)
+    assert table.execute_async("SELECT v FROM t WHERE p = 1 AND c = 5").result().one().v == 100
+    results = execute_concurrent_with_args(table, table.prepare("SELECT v FROM t WHERE p = 1 AND c = ?"), [(3,), (4,)])
+    assert [result.one().v for _, result in results] == [60, 80]
+    table.execute("INSERT INTO t (p, c, v) VALUES (1, 1000, 1)")
+
+
+def test_a_handler_reads_every_type_as_the_core_does(session: Session) -> None:
+    class Own(ProtocolHandler):
+        """Decodes as its base does, but is asked."""
+
+        asked: ClassVar[list[int]] = []
+
+        @classmethod
+        def decode_message(cls, *arguments: Any) -> Any:
+            cls.asked.append(arguments[4])
+            return super().decode_message(*arguments)
+
+    session.execute("CREATE TYPE pair (a int, b frozen<list<text>>)")
+    session.execute(
+        "CREATE TABLE every (k int PRIMARY KEY, l list<int>, m map<text, frozen<set<int>>>, t tuple<int, text>, "
+        "u pair, v vector<float, 2>, d duration, n decimal, i inet)"
+    )
+    session.execute(
+        "INSERT INTO every (k, l, m, t, u, v, d, n, i) VALUES (1, [1, 2], {'a': {3}}, (4, 'b'), {a: 5, b: ['c']}, "
+        "[6, 7], 1mo2d3ns, 1.50, '127.0.0.1')"
+    )
+    for query in ("SELECT * FROM every", "SELECT count(*), max(k) FROM every"):
+        expected = list(session.execute(query))
+        session.client_protocol_handler = Own
+        assert list(session.execute(query)) == expected
+        session.client_protocol_handler = ProtocolHandler
+    assert Own.asked == [0x08, 0x08]

@@ -1,9 +1,11 @@
-//! Pages in another form than a list of rows: columns as NumPy arrays, and rows one at a time.
+//! Pages in another form than a list of rows: columns as NumPy arrays, rows one at a time, and what a protocol handler
+//! written in Python makes of the bytes.
 //!
 //! They belong to the protocol handlers of `cassandra.protocol`: a session whose `client_protocol_handler` is one of
 //! them has every page of rows made here, from the bytes of the page. NumPy is imported when the first page is made.
 
 mod array;
+pub(crate) mod handler;
 mod lazy;
 mod page;
 
@@ -31,14 +33,17 @@ pub(crate) enum PageForm {
     /// A dictionary of arrays in which every type of a fixed size is stored as such, vectors of them too:
     /// `NumpyColumnsProtocolHandler`.
     NumpyColumns,
+    /// What a protocol handler of the program makes of it.
+    Python,
 }
 
 impl PageForm {
-    const ALL: [(&'static str, Self); 4] = [
+    const ALL: [(&'static str, Self); 5] = [
         ("rows", Self::Rows),
         ("lazy", Self::Lazy),
         ("numpy", Self::Numpy),
         ("numpy columns", Self::NumpyColumns),
+        ("python", Self::Python),
     ];
 
     /// The form with this name.
@@ -81,7 +86,8 @@ pub(crate) fn page<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let shape = RowShape::of(row_factory)?;
     let page = match form {
-        PageForm::Rows => return plan.rows(py, content, row_count, row_factory),
+        // The program's handler is asked before it comes to this: see `request::decode`.
+        PageForm::Rows | PageForm::Python => return plan.rows(py, content, row_count, row_factory),
         PageForm::Lazy => match shape {
             Some(RowShape::Tuple) | None => {
                 let rows = LazyRows::new(plan.clone(), content.clone(), row_count);
