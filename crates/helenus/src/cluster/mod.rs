@@ -7,11 +7,13 @@ mod discovery;
 mod node;
 mod shared;
 mod state;
+mod token;
 
 pub use builder::ClusterBuilder;
 pub use contact_point::ContactPoint;
 pub use node::Node;
 pub use state::ClusterState;
+pub use token::{Partitioner, ReplicationFactor, ReplicationStrategy, Token};
 
 pub(crate) use builder::ClusterConfig;
 pub(crate) use discovery::peers;
