@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use helenus_protocol::{
     CellReader, ColumnSpec, ConsistencyLevel, DeserializeValue, Query, QueryParameters, Request,
     RequestOptions, Response, ResponseEnvelope, ResultBody, Rows, ServerError, ValueBytes, encode_request,
@@ -74,24 +75,29 @@ pub(crate) async fn select(
 }
 
 /// Rows whose columns differ between versions of the server: read by name, and with indulgence.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct SystemRows {
     columns: Arc<[ColumnSpec]>,
-    rows: Rows,
+    content: Bytes,
+    row_count: usize,
 }
 
 impl SystemRows {
     fn new(rows: Rows) -> Result<Self, AskError> {
         match rows.metadata.columns.clone() {
-            Some(columns) => Ok(Self { columns, rows }),
+            Some(columns) => Ok(Self {
+                columns,
+                content: rows.content,
+                row_count: rows.row_count,
+            }),
             None => Err(AskError::Unexpected("rows without columns".to_owned())),
         }
     }
 
     /// The rows; ends early where their bytes do.
     pub(crate) fn iter(&self) -> impl Iterator<Item = SystemRow<'_>> {
-        let mut cells = CellReader::new(&self.rows.content);
-        let mut left = self.rows.row_count;
+        let mut cells = CellReader::new(&self.content);
+        let mut left = self.row_count;
         std::iter::from_fn(move || {
             left = left.checked_sub(1)?;
             let row: Result<Vec<_>, _> = self.columns.iter().map(|_| cells.next_cell()).collect();
@@ -111,6 +117,11 @@ pub(crate) struct SystemRow<'a> {
 }
 
 impl<'a> SystemRow<'a> {
+    /// The names of its columns.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.columns.iter().map(|column| &*column.name)
+    }
+
     /// The value of a column; `None` when it is null, of another type, or there is no such column.
     pub(crate) fn get<T: DeserializeValue<'a>>(&self, name: &str) -> Option<T> {
         let at = self.columns.iter().position(|column| *column.name == *name)?;

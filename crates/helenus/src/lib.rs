@@ -38,6 +38,7 @@ mod pool;
 mod profile;
 mod result;
 mod runtime;
+pub mod schema;
 mod session;
 mod shard;
 mod statement;

@@ -1,0 +1,468 @@
+//! From the rows of `system_schema` and `system_virtual_schema` to keyspaces.
+//!
+//! Columns that a version of the server does not have are as good as null. What cannot be understood (a type that does not
+//! parse, a table without columns) is left out with a warning: the rest of the schema stays usable.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use helenus_protocol::{CqlType, DeserializeValue, ErrorCode, UserDefinedType};
+
+use super::cql::Text;
+use super::function::{Aggregate, Function};
+use super::index::{Index, IndexKind};
+use super::keyspace::{Keyspace, UserType};
+use super::options::{OptionValue, TableOptions};
+use super::table::{Column, ColumnKind, Columns, Table, Trigger};
+use super::view::MaterializedView;
+use super::Schema;
+use crate::ask::{AskError, SystemRow, SystemRows, select};
+use crate::cluster::ReplicationStrategy;
+use crate::connection::Connection;
+
+/// What is read, in this order.
+const TABLES: [&str; 13] = [
+    "system_schema.keyspaces",
+    "system_schema.tables",
+    "system_schema.columns",
+    "system_schema.types",
+    "system_schema.functions",
+    "system_schema.aggregates",
+    "system_schema.indexes",
+    "system_schema.views",
+    "system_schema.triggers",
+    "system_schema.column_masks",
+    "system_virtual_schema.keyspaces",
+    "system_virtual_schema.tables",
+    "system_virtual_schema.columns",
+];
+
+/// The rows of all tables; those that a server does not have are empty.
+struct SchemaRows {
+    keyspaces: SystemRows,
+    tables: SystemRows,
+    columns: SystemRows,
+    types: SystemRows,
+    functions: SystemRows,
+    aggregates: SystemRows,
+    indexes: SystemRows,
+    views: SystemRows,
+    triggers: SystemRows,
+    masks: SystemRows,
+    virtual_keyspaces: SystemRows,
+    virtual_tables: SystemRows,
+    virtual_columns: SystemRows,
+}
+
+/// Reads one keyspace, or all. `limit` is the time for each answer; all questions are asked at once.
+pub(crate) async fn read(
+    connection: &Connection,
+    keyspace: Option<&str>,
+    limit: Duration,
+) -> Result<Schema, AskError> {
+    let condition = keyspace.map(|name| format!(" WHERE keyspace_name = {}", Text(name))).unwrap_or_default();
+    let condition = &condition;
+    let reads = TABLES.iter().map(|table| async move {
+        match select(connection, &format!("SELECT * FROM {table}{condition}"), limit).await {
+            // No such keyspace or table: servers before the version that brought it.
+            Err(AskError::Server(error)) if error.code == ErrorCode::Invalid => Ok(SystemRows::default()),
+            read => read,
+        }
+    });
+    let rows: Result<[SystemRows; TABLES.len()], _> = try_join_all(reads).await?.try_into();
+    let Ok(
+        [keyspaces, tables, columns, types, functions, aggregates, indexes, views, triggers, masks, virtual_keyspaces, virtual_tables, virtual_columns],
+    ) = rows
+    else {
+        return Err(AskError::Unexpected("fewer answers than questions".to_owned()));
+    };
+    Ok(build(&SchemaRows {
+        keyspaces,
+        tables,
+        columns,
+        types,
+        functions,
+        aggregates,
+        indexes,
+        views,
+        triggers,
+        masks,
+        virtual_keyspaces,
+        virtual_tables,
+        virtual_columns,
+    }))
+}
+
+/// Columns by keyspace and table.
+type ColumnsByTable = HashMap<(String, String), Vec<Column>>;
+
+fn build(rows: &SchemaRows) -> Schema {
+    let mut keyspaces = BTreeMap::new();
+    for (row, is_virtual) in both(&rows.keyspaces, &rows.virtual_keyspaces) {
+        if let Some(keyspace) = keyspace(&row, is_virtual) {
+            keyspaces.insert(Arc::clone(&keyspace.name), keyspace);
+        }
+    }
+    add_types(&mut keyspaces, &rows.types);
+    let mut columns = columns(&keyspaces, rows);
+    let mut others = Others::new(&keyspaces, rows);
+    for (row, is_virtual) in both(&rows.tables, &rows.virtual_tables) {
+        let Some((keyspace, name)) = place(&row, "table_name").and_then(|at| in_keyspace(&mut keyspaces, at)) else {
+            continue;
+        };
+        let key = (keyspace.name.to_string(), name);
+        let of_table = columns.remove(&key).unwrap_or_default();
+        let (indexes, triggers) = others.take(&key);
+        let (is_compact, of_table) = without_hidden(&row, of_table);
+        let table = Table {
+            keyspace: Arc::clone(&keyspace.name),
+            name: key.1.clone(),
+            id: row.get("id"),
+            columns: Columns::new(of_table),
+            options: options(&row),
+            indexes,
+            triggers,
+            is_compact,
+            is_virtual,
+        };
+        keyspace.tables.insert(key.1, Arc::new(table));
+    }
+    for row in rows.views.iter() {
+        let Some((keyspace, name)) = place(&row, "view_name").and_then(|at| in_keyspace(&mut keyspaces, at)) else {
+            continue;
+        };
+        let view = MaterializedView {
+            keyspace: Arc::clone(&keyspace.name),
+            name: name.clone(),
+            id: row.get("id"),
+            base_table: row.get("base_table_name").unwrap_or_default(),
+            include_all_columns: row.get("include_all_columns").unwrap_or_default(),
+            where_clause: row.get("where_clause").unwrap_or_default(),
+            columns: Columns::new(columns.remove(&(keyspace.name.to_string(), name.clone())).unwrap_or_default()),
+            options: options(&row),
+        };
+        keyspace.views.insert(name, Arc::new(view));
+    }
+    add_functions(&mut keyspaces, rows);
+    let keyspaces = keyspaces.into_iter().map(|(name, keyspace)| (name, Arc::new(keyspace)));
+    Schema {
+        keyspaces: keyspaces.collect(),
+    }
+}
+
+type Keyspaces = BTreeMap<Arc<str>, Keyspace>;
+
+fn both<'a>(real: &'a SystemRows, made_up: &'a SystemRows) -> impl Iterator<Item = (SystemRow<'a>, bool)> {
+    real.iter().map(|row| (row, false)).chain(made_up.iter().map(|row| (row, true)))
+}
+
+/// Keyspace and name of what a row describes.
+fn place(row: &SystemRow<'_>, name: &str) -> Option<(String, String)> {
+    let place = row.get("keyspace_name").zip(row.get(name));
+    if place.is_none() {
+        tracing::warn!(column = name, "row of the schema without name is skipped");
+    }
+    place
+}
+
+fn in_keyspace(keyspaces: &mut Keyspaces, (keyspace, name): (String, String)) -> Option<(&mut Keyspace, String)> {
+    // Read apart, and so of another moment: a keyspace that was dropped in between.
+    Some((keyspaces.get_mut(&*keyspace)?, name))
+}
+
+fn keyspace(row: &SystemRow<'_>, is_virtual: bool) -> Option<Keyspace> {
+    let name: String = row.get("keyspace_name")?;
+    let replication: BTreeMap<String, String> = row.get("replication").unwrap_or_default();
+    let pairs = replication.iter().map(|(name, value)| (&**name, &**value));
+    Some(Keyspace {
+        name: name.into(),
+        durable_writes: row.get("durable_writes").unwrap_or(true),
+        strategy: if is_virtual {
+            ReplicationStrategy::Local
+        } else {
+            ReplicationStrategy::from_options(pairs)
+        },
+        replication,
+        is_virtual,
+        graph_engine: row.get("graph_engine"),
+        types: BTreeMap::new(),
+        tables: BTreeMap::new(),
+        views: BTreeMap::new(),
+        functions: BTreeMap::new(),
+        aggregates: BTreeMap::new(),
+    })
+}
+
+/// What a row of `system_schema.types` says.
+struct RawType {
+    field_names: Vec<String>,
+    field_types: Vec<String>,
+}
+
+/// User-defined types may be made of others, which may come later.
+fn add_types(keyspaces: &mut Keyspaces, rows: &SystemRows) {
+    let mut raw: BTreeMap<(String, String), RawType> = BTreeMap::new();
+    for row in rows.iter() {
+        let Some(place) = place(&row, "type_name") else { continue };
+        let field_names = row.get("field_names").unwrap_or_default();
+        let field_types = row.get("field_types").unwrap_or_default();
+        raw.insert(place, RawType { field_names, field_types });
+    }
+    let mut waiting: Vec<_> = raw.iter().collect();
+    // Types go in when all that they are made of are in. Each round takes one at least, or what is left is a circle.
+    while !waiting.is_empty() {
+        let before = waiting.len();
+        waiting.retain(|((keyspace, name), raw)| {
+            let Some(known) = keyspaces.get_mut(&**keyspace) else {
+                return false;
+            };
+            match user_type(known, name, raw) {
+                Some(ty) => {
+                    known.types.insert(name.clone(), Arc::new(ty));
+                    false
+                }
+                None => true,
+            }
+        });
+        if waiting.len() == before {
+            for ((keyspace, name), _) in waiting {
+                tracing::warn!(keyspace, name, "user-defined type is skipped: a type of its fields is not known");
+            }
+            return;
+        }
+    }
+}
+
+/// `None` when a type of a field is not known (yet).
+fn user_type(keyspace: &Keyspace, name: &str, raw: &RawType) -> Option<UserType> {
+    let types: Option<Vec<CqlType>> = raw.field_types.iter().map(|text| parse(keyspace, text)).collect();
+    let names = raw.field_names.iter().map(|name| Arc::from(&**name));
+    let definition = UserDefinedType {
+        keyspace: Arc::clone(&keyspace.name),
+        name: name.into(),
+        fields: names.zip(types?).collect(),
+    };
+    Some(UserType {
+        definition: Arc::new(definition),
+        field_types: raw.field_types.clone(),
+    })
+}
+
+fn parse(keyspace: &Keyspace, text: &str) -> Option<CqlType> {
+    let resolve = |_: Option<&str>, name: &str| {
+        let ty = keyspace.types.get(name)?;
+        Some(CqlType::UserDefined(Arc::clone(&ty.definition)))
+    };
+    CqlType::parse_cql_with(text, resolve).ok()
+}
+
+fn columns(keyspaces: &Keyspaces, rows: &SchemaRows) -> ColumnsByTable {
+    let mut masks: HashMap<(String, String, String), String> = HashMap::new();
+    for row in rows.masks.iter() {
+        if let (Some((keyspace, table)), Some(column), Some(mask)) =
+            (place(&row, "table_name"), row.get("column_name"), mask(&row))
+        {
+            masks.insert((keyspace, table, column), mask);
+        }
+    }
+    let mut found = ColumnsByTable::new();
+    // The same types come again and again.
+    let mut types: HashMap<(Arc<str>, String), CqlType> = HashMap::new();
+    for (row, _) in both(&rows.columns, &rows.virtual_columns) {
+        let (Some(at), Some(name), Some(type_text)) =
+            (place(&row, "table_name"), row.get::<String>("column_name"), row.get::<String>("type"))
+        else {
+            continue;
+        };
+        let Some(keyspace) = keyspaces.get(&*at.0) else { continue };
+        let known = types.entry((Arc::clone(&keyspace.name), type_text.clone())).or_insert_with(|| {
+            parse(keyspace, &type_text).unwrap_or_else(|| {
+                tracing::warn!(keyspace = %at.0, table = %at.1, column = %name, ty = %type_text, "type is not known");
+                CqlType::Custom(type_text.as_str().into())
+            })
+        });
+        let kind = match row.get::<String>("kind").as_deref() {
+            Some("partition_key") => ColumnKind::PartitionKey,
+            Some("clustering") => ColumnKind::Clustering,
+            Some("static") => ColumnKind::Static,
+            _ => ColumnKind::Regular,
+        };
+        let column = Column {
+            mask: masks.remove(&(at.0.clone(), at.1.clone(), name.clone())),
+            name,
+            kind,
+            position: row.get("position").unwrap_or_default(),
+            descending: row.get::<String>("clustering_order").as_deref() == Some("desc"),
+            ty: known.clone(),
+            type_text,
+        };
+        found.entry(at).or_default().push(column);
+    }
+    found
+}
+
+/// The function that masks a column, and its arguments, as CQL.
+fn mask(row: &SystemRow<'_>) -> Option<String> {
+    let function: String = row.get("function_name")?;
+    let keyspace: String = row.get("function_keyspace")?;
+    let types: Vec<String> = row.get("function_argument_types").unwrap_or_default();
+    let values: Vec<String> = row.get("function_argument_values").unwrap_or_default();
+    let nulls: Vec<bool> = row.get("function_argument_nulls").unwrap_or_default();
+    let mut arguments = Vec::new();
+    for (at, value) in values.iter().enumerate() {
+        let text = matches!(types.get(at).map(String::as_str), Some("text" | "varchar" | "ascii"));
+        arguments.push(match nulls.get(at) {
+            Some(true) => "null".to_owned(),
+            _ if text => Text(value).to_string(),
+            _ => value.clone(),
+        });
+    }
+    let qualified = if keyspace == "system" { function } else { format!("{keyspace}.{function}") };
+    Some(format!("{qualified}({})", arguments.join(", ")))
+}
+
+/// Whether a table is compact, and the columns of it that CQL shows.
+fn without_hidden(row: &SystemRow<'_>, mut columns: Vec<Column>) -> (bool, Vec<Column>) {
+    let flags: Vec<String> = row.get("flags").unwrap_or_else(|| vec!["compound".to_owned()]);
+    let has = |flag: &str| flags.iter().any(|found| found == flag);
+    let (compound, dense, super_) = (has("compound"), has("dense"), has("super"));
+    if compound && !dense && !super_ {
+        return (false, columns);
+    }
+    if dense {
+        // A compact table with nothing but a primary key has a column without name or type.
+        columns.retain(|column| column.kind != ColumnKind::Regular || column.type_text != "empty");
+    } else if !compound && !super_ {
+        // Static columns are what was declared; clustering and regular ones are of the Thrift layout.
+        columns.retain(|column| matches!(column.kind, ColumnKind::PartitionKey | ColumnKind::Static));
+        for column in &mut columns {
+            if column.kind == ColumnKind::Static {
+                column.kind = ColumnKind::Regular;
+            }
+        }
+    }
+    (true, columns)
+}
+
+/// Columns of `system_schema.tables` and `views` that are no options.
+const NO_OPTIONS: [&str; 9] = [
+    "keyspace_name",
+    "table_name",
+    "view_name",
+    "id",
+    "flags",
+    "base_table_id",
+    "base_table_name",
+    "include_all_columns",
+    "where_clause",
+];
+
+fn options(row: &SystemRow<'_>) -> TableOptions {
+    let mut options = TableOptions::new();
+    let modern = row.names().any(|name| name == "read_repair");
+    for name in row.names() {
+        // Kept for old tools only, since Cassandra 4.0.
+        let gone = modern && matches!(name, "read_repair_chance" | "dclocal_read_repair_chance");
+        if gone || NO_OPTIONS.contains(&name) {
+            continue;
+        }
+        if let Some(value) = option(row, name) {
+            options.insert(name.to_owned(), value);
+        }
+    }
+    options
+}
+
+fn option(row: &SystemRow<'_>, name: &str) -> Option<OptionValue> {
+    fn read<'a, T: DeserializeValue<'a>>(row: &SystemRow<'a>, name: &str) -> Option<T> {
+        row.get(name)
+    }
+    None.or_else(|| read(row, name).map(OptionValue::Text))
+        .or_else(|| read(row, name).map(OptionValue::Int))
+        .or_else(|| read(row, name).map(OptionValue::Double))
+        .or_else(|| read(row, name).map(OptionValue::Boolean))
+        .or_else(|| read(row, name).map(OptionValue::Map))
+        .or_else(|| read(row, name).map(OptionValue::Extensions))
+}
+
+/// Indexes and triggers by keyspace and table.
+#[derive(Default)]
+struct Others {
+    indexes: HashMap<(String, String), BTreeMap<String, Index>>,
+    triggers: HashMap<(String, String), BTreeMap<String, Trigger>>,
+}
+
+impl Others {
+    fn new(keyspaces: &Keyspaces, rows: &SchemaRows) -> Self {
+        let mut others = Self::default();
+        for row in rows.indexes.iter() {
+            let (Some(at), Some(name)) = (place(&row, "table_name"), row.get::<String>("index_name")) else {
+                continue;
+            };
+            let Some(keyspace) = keyspaces.get(&*at.0) else { continue };
+            let index = Index {
+                keyspace: Arc::clone(&keyspace.name),
+                table: at.1.clone(),
+                name: name.clone(),
+                kind: IndexKind::from_text(&row.get::<String>("kind").unwrap_or_default()),
+                options: row.get("options").unwrap_or_default(),
+            };
+            others.indexes.entry(at).or_default().insert(name, index);
+        }
+        for row in rows.triggers.iter() {
+            let (Some(at), Some(name)) = (place(&row, "table_name"), row.get::<String>("trigger_name")) else {
+                continue;
+            };
+            let options = row.get("options").unwrap_or_default();
+            let trigger = Trigger { name: name.clone(), options };
+            others.triggers.entry(at).or_default().insert(name, trigger);
+        }
+        others
+    }
+
+    fn take(&mut self, table: &(String, String)) -> (BTreeMap<String, Index>, BTreeMap<String, Trigger>) {
+        let indexes = self.indexes.remove(table).unwrap_or_default();
+        (indexes, self.triggers.remove(table).unwrap_or_default())
+    }
+}
+
+fn add_functions(keyspaces: &mut Keyspaces, rows: &SchemaRows) {
+    for row in rows.functions.iter() {
+        let Some((keyspace, name)) = place(&row, "function_name").and_then(|at| in_keyspace(keyspaces, at)) else {
+            continue;
+        };
+        let function = Function {
+            keyspace: Arc::clone(&keyspace.name),
+            name,
+            argument_names: row.get("argument_names").unwrap_or_default(),
+            argument_types: row.get("argument_types").unwrap_or_default(),
+            return_type: row.get("return_type").unwrap_or_default(),
+            language: row.get("language").unwrap_or_default(),
+            body: row.get("body").unwrap_or_default(),
+            called_on_null_input: row.get("called_on_null_input").unwrap_or_default(),
+            deterministic: row.get("deterministic").unwrap_or_default(),
+            monotonic: row.get("monotonic").unwrap_or_default(),
+            monotonic_on: row.get("monotonic_on").unwrap_or_default(),
+        };
+        keyspace.functions.insert(function.signature(), Arc::new(function));
+    }
+    for row in rows.aggregates.iter() {
+        let Some((keyspace, name)) = place(&row, "aggregate_name").and_then(|at| in_keyspace(keyspaces, at)) else {
+            continue;
+        };
+        let aggregate = Aggregate {
+            keyspace: Arc::clone(&keyspace.name),
+            name,
+            argument_types: row.get("argument_types").unwrap_or_default(),
+            state_function: row.get("state_func").unwrap_or_default(),
+            state_type: row.get("state_type").unwrap_or_default(),
+            final_function: row.get("final_func"),
+            initial_condition: row.get("initcond"),
+            return_type: row.get("return_type").unwrap_or_default(),
+            deterministic: row.get("deterministic").unwrap_or_default(),
+        };
+        keyspace.aggregates.insert(aggregate.signature(), Arc::new(aggregate));
+    }
+}
