@@ -43,7 +43,10 @@ mod session;
 mod shard;
 mod statement;
 
-pub use cluster::{Cluster, ClusterBuilder, ClusterState, ContactPoint, Node, Partitioner, ReplicationFactor, ReplicationStrategy, Token};
+pub use cluster::{
+    Cluster, ClusterBuilder, ClusterState, ContactPoint, Node, Partitioner, ReplicationFactor,
+    ReplicationStrategy, Token,
+};
 pub use connection::{
     AttemptFailure, CloseCause, CloseReason, ConnectError, ConnectErrorKind, ConnectStep, ConnectionError,
     Endpoint, SubmitError,

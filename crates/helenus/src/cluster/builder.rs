@@ -34,6 +34,8 @@ pub struct ClusterBuilder {
     schema_agreement_timeout: Duration,
     refresh_delay: Duration,
     refresh_interval: Option<Duration>,
+    schema_metadata: bool,
+    token_metadata: bool,
     connections_per_node: usize,
     max_requests_per_connection: usize,
     max_orphans_per_connection: usize,
@@ -59,6 +61,8 @@ pub(crate) struct ClusterConfig {
     pub(crate) schema_agreement_timeout: Duration,
     pub(crate) refresh_delay: Duration,
     pub(crate) refresh_interval: Option<Duration>,
+    pub(crate) schema_metadata: bool,
+    pub(crate) token_metadata: bool,
     pub(crate) connections_per_node: usize,
     pub(crate) prepare_on_all_nodes: bool,
     pub(crate) profile: ExecutionProfile,
@@ -86,6 +90,8 @@ impl ClusterBuilder {
             schema_agreement_timeout: Duration::from_secs(10),
             refresh_delay: Duration::from_secs(1),
             refresh_interval: Some(Duration::from_secs(60)),
+            schema_metadata: true,
+            token_metadata: true,
             connections_per_node: 1,
             max_requests_per_connection: connection.max_in_flight,
             max_orphans_per_connection: connection.max_orphans,
@@ -194,6 +200,19 @@ impl ClusterBuilder {
     /// How often the nodes are read anew without an event; `None` is never. 60 s by default.
     pub fn refresh_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.refresh_interval = interval.into();
+        self
+    }
+
+    /// Whether the schema is read at the start and after changes, so that [`ClusterState::schema`](super::ClusterState::schema)
+    /// has it. True by default.
+    pub fn schema_metadata(mut self, read: bool) -> Self {
+        self.schema_metadata = read;
+        self
+    }
+
+    /// Whether it is known which nodes have the replicas of a partition: requests then go to one of them. True by default.
+    pub fn token_metadata(mut self, known: bool) -> Self {
+        self.token_metadata = known;
         self
     }
 
@@ -405,6 +424,8 @@ impl ClusterBuilder {
             schema_agreement_timeout: self.schema_agreement_timeout,
             refresh_delay: self.refresh_delay,
             refresh_interval: self.refresh_interval,
+            schema_metadata: self.schema_metadata,
+            token_metadata: self.token_metadata,
             connections_per_node: self.connections_per_node,
             prepare_on_all_nodes: self.prepare_on_all_nodes,
             profile: self.profile,

@@ -1,9 +1,10 @@
 //! The control connection: watches the cluster through one of its nodes, and moves to another one when that is lost.
 //!
-//! Events (v4 §4.2.6) are hints: a change of the topology has the nodes read anew, after a delay that gathers what comes
-//! together; UP has broken pools try at once; DOWN is ignored, for a node that answers is not down. Whatever is missed is
+//! Events (v4 §4.2.6) are hints: a change of the topology has the nodes read anew, one of the schema its keyspace, after a
+//! delay that gathers what comes together; UP has broken pools try at once; DOWN is ignored, for a node that answers is not down. Whatever is missed is
 //! made up for by a periodic look.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -15,18 +16,70 @@ use super::discovery::{Discovered, discover};
 use super::shared::ClusterShared;
 use crate::connection::{CloseReason, Connection, ConnectionConfig, Endpoint};
 use crate::error::ContactPointError;
+use crate::schema::{self, Depth};
 
-/// What the task of the control connection can be told. It ends when nobody can tell it anything any more.
-pub(crate) enum Command {
-    /// Read the nodes anew, now.
-    Refresh(oneshot::Sender<Result<(), Vec<ContactPointError>>>),
+/// What the task of the control connection can be told: to read something anew, now. It ends when nobody can tell it
+/// anything any more.
+pub(crate) struct Command {
+    pub(super) what: What,
+    pub(super) done: Done,
 }
+
+/// What is read anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// The nodes.
+    Nodes,
+    /// The whole schema.
+    Schema,
+    /// A keyspace and what is in it.
+    Keyspace(String),
+}
+
+type Done = oneshot::Sender<Result<(), Vec<ContactPointError>>>;
 
 /// A control connection that has done its first work.
 pub(super) struct Opened {
     pub(super) connection: Connection,
     events: mpsc::UnboundedReceiver<Event>,
     pub(super) discovered: Discovered,
+}
+
+impl Opened {
+    /// Reads the schema, as far as it is wanted. Without it the driver works, if less well: an error is only told.
+    pub(super) async fn read_schema(&self, shared: &ClusterShared) {
+        if let Err(error) = read_schema(shared, &self.connection, None, false).await {
+            tracing::warn!(%error, "the schema could not be read");
+        }
+    }
+}
+
+/// Reads one keyspace, or all, and makes it known. What is switched off is read if `forced`.
+async fn read_schema(
+    shared: &ClusterShared,
+    connection: &Connection,
+    keyspace: Option<&str>,
+    forced: bool,
+) -> Result<(), ContactPointError> {
+    let depth = match (
+        shared.config.schema_metadata || forced,
+        shared.config.token_metadata,
+    ) {
+        (true, _) => Depth::Everything,
+        (false, true) => Depth::Keyspaces,
+        (false, false) => return Ok(()),
+    };
+    let read = schema::read(connection, keyspace, depth, shared.config.control_timeout).await;
+    let read = read.map_err(|error| not_read(connection, &error))?;
+    shared.publish_schema(keyspace, read);
+    Ok(())
+}
+
+fn not_read(connection: &Connection, reason: &dyn std::fmt::Display) -> ContactPointError {
+    ContactPointError::Discovery {
+        endpoint: connection.endpoint().to_string(),
+        reason: reason.to_string(),
+    }
 }
 
 /// Opens a control connection to the first node, or contact point, that is one. Else says why each is not.
@@ -91,19 +144,16 @@ async fn open_at(shared: &ClusterShared, endpoint: &Endpoint) -> Result<Opened, 
 }
 
 async fn read(shared: &ClusterShared, connection: &Connection) -> Result<Discovered, ContactPointError> {
-    let error = |reason: String| ContactPointError::Discovery {
-        endpoint: connection.endpoint().to_string(),
-        reason,
-    };
     let discovered = discover(connection, shared.config.control_timeout).await;
-    let discovered = discovered.map_err(|reason| error(reason.to_string()))?;
+    let discovered = discovered.map_err(|error| not_read(connection, &error))?;
     let expected = shared.look().cluster_name().map(str::to_owned);
     if expected.is_some() && expected != discovered.cluster_name {
-        return Err(error(format!(
+        let reason = format!(
             "belongs to the cluster {:?}, not to {:?}",
             discovered.cluster_name.unwrap_or_default(),
             expected.unwrap_or_default()
-        )));
+        );
+        return Err(not_read(connection, &reason));
     }
     Ok(discovered)
 }
@@ -112,7 +162,7 @@ async fn read(shared: &ClusterShared, connection: &Connection) -> Result<Discove
 const SHORT_LIFE: Duration = Duration::from_secs(1);
 
 /// Who waits for the nodes to be read anew.
-type Waiting = Vec<oneshot::Sender<Result<(), Vec<ContactPointError>>>>;
+type Waiting = Vec<Done>;
 
 /// Watches the cluster until it is closed or dropped.
 pub(super) async fn run(
@@ -150,16 +200,16 @@ async fn watch_through(
     };
     let later = |time: Duration| Instant::now() + time;
     let mut periodic = interval.map(later);
-    let mut gathered: Option<Instant> = None;
+    let mut gathered = Gathered::default();
     loop {
-        let next = [periodic, gathered].into_iter().flatten().min();
+        let next = [periodic, gathered.due].into_iter().flatten().min();
         let timer = async {
             match next {
                 Some(time) => sleep_until(time).await,
                 None => std::future::pending().await,
             }
         };
-        let waiting = tokio::select! {
+        let command = tokio::select! {
             command = inbox.recv() => Some(command?),
             error = connection.closed() => {
                 tracing::debug!(%error, "control connection is lost");
@@ -167,31 +217,98 @@ async fn watch_through(
             }
             event = events.recv() => {
                 let shared = shared.upgrade()?;
-                if event.is_some_and(|event| needs_refresh(&shared, &event)) && gathered.is_none() {
-                    gathered = Some(later(delay));
+                if event.is_some_and(|event| gathered.take_in(&shared, event)) {
+                    gathered.due.get_or_insert_with(|| later(delay));
                 }
                 continue;
             }
             () = timer => None,
         };
-        gathered = None;
-        periodic = interval.map(later);
         let shared = shared.upgrade()?;
-        let read = read(&shared, connection).await;
-        if let Ok(discovered) = &read {
-            shared.publish(connection.version(), discovered);
-        }
-        let waiting = waiting.map(|Command::Refresh(done)| done);
-        match read {
-            Ok(_) => {
+        let (wanted, done) = match command {
+            Some(Command { what, done }) => (Gathered::only(what), Some(done)),
+            None => {
+                let mut due = std::mem::take(&mut gathered);
+                if periodic.is_some_and(|time| time <= Instant::now()) {
+                    due.nodes = true;
+                    periodic = interval.map(later);
+                }
+                (due, None)
+            }
+        };
+        let forced = done.is_some();
+        match wanted.read(&shared, connection, forced).await {
+            Ok(()) => {
                 // Whoever asked may have gone.
-                let _ = waiting.map(|done| done.send(Ok(())));
+                let _ = done.map(|done| done.send(Ok(())));
             }
             Err(error) => {
                 tracing::warn!(%error, "control connection is of no use any more");
-                return Some(waiting.into_iter().collect());
+                return Some(done.into_iter().collect());
             }
         }
+    }
+}
+
+/// What is to be read anew: what events said since the last time.
+#[derive(Default)]
+struct Gathered {
+    /// When.
+    due: Option<Instant>,
+    nodes: bool,
+    schema: bool,
+    keyspaces: BTreeSet<String>,
+}
+
+impl Gathered {
+    fn only(what: What) -> Self {
+        let mut gathered = Self::default();
+        match what {
+            What::Nodes => gathered.nodes = true,
+            What::Schema => gathered.schema = true,
+            What::Keyspace(name) => {
+                gathered.keyspaces.insert(name);
+            }
+        }
+        gathered
+    }
+
+    /// Whether an event has something to be read anew.
+    fn take_in(&mut self, shared: &ClusterShared, event: Event) -> bool {
+        match event {
+            Event::SchemaChange(change) => {
+                let wanted = shared.config.schema_metadata || shared.config.token_metadata;
+                tracing::debug!(?change, "event");
+                if wanted {
+                    self.keyspaces.insert(change.keyspace);
+                }
+                wanted
+            }
+            event => {
+                let nodes = needs_refresh(shared, &event);
+                self.nodes |= nodes;
+                nodes
+            }
+        }
+    }
+
+    async fn read(
+        self,
+        shared: &ClusterShared,
+        connection: &Connection,
+        forced: bool,
+    ) -> Result<(), ContactPointError> {
+        if self.nodes {
+            let discovered = read(shared, connection).await?;
+            shared.publish(connection.version(), &discovered);
+        }
+        if self.schema {
+            return read_schema(shared, connection, None, forced).await;
+        }
+        for name in &self.keyspaces {
+            read_schema(shared, connection, Some(name), forced).await?;
+        }
+        Ok(())
     }
 }
 
@@ -236,8 +353,8 @@ async fn reopen(
             delay = schedule.next().unwrap_or(delay);
             tokio::select! {
                 command = inbox.recv() => {
-                    let Command::Refresh(done) = command?;
-                    waiting.push(done);
+                    // Everything is read when there is another connection.
+                    waiting.push(command?.done);
                 }
                 () = tokio::time::sleep(delay) => {}
             }
@@ -247,6 +364,7 @@ async fn reopen(
         let opened = open(&shared).await;
         if let Ok(opened) = &opened {
             shared.publish(opened.connection.version(), &opened.discovered);
+            opened.read_schema(&shared).await;
         }
         for done in waiting.drain(..) {
             // Whoever asked may have gone.

@@ -16,6 +16,7 @@ pub use state::ClusterState;
 pub use token::{Partitioner, ReplicationFactor, ReplicationStrategy, Token};
 
 pub(crate) use builder::ClusterConfig;
+pub(crate) use control::What;
 pub(crate) use discovery::peers;
 pub(crate) use shared::ClusterShared;
 
@@ -103,7 +104,23 @@ impl Cluster {
     /// # Errors
     /// [`SessionError`] when no node answers.
     pub async fn refresh(&self) -> Result<(), SessionError> {
-        self.shared.refresh().await
+        self.shared.refresh(What::Nodes).await
+    }
+
+    /// Reads the schema anew, though it is switched off or was read just now.
+    ///
+    /// # Errors
+    /// [`SessionError`] when no node answers.
+    pub async fn refresh_schema(&self) -> Result<(), SessionError> {
+        self.shared.refresh(What::Schema).await
+    }
+
+    /// Reads one keyspace, by its name without quotes, and what is in it anew.
+    ///
+    /// # Errors
+    /// [`SessionError`] when no node answers.
+    pub async fn refresh_keyspace(&self, name: impl Into<String>) -> Result<(), SessionError> {
+        self.shared.refresh(What::Keyspace(name.into())).await
     }
 
     /// Closes the control connection and all sessions. They drain first, within their limit.

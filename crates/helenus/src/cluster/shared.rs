@@ -8,11 +8,12 @@ use helenus_protocol::ProtocolVersion;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::control::{self, Command};
+use super::control::{self, Command, What};
 use super::discovery::Discovered;
 use super::{ClusterConfig, ClusterState};
 use crate::error::SessionError;
 use crate::runtime::on_runtime;
+use crate::schema::Schema;
 use crate::session::SessionShared;
 
 pub(crate) struct ClusterShared {
@@ -20,6 +21,8 @@ pub(crate) struct ClusterShared {
     runtime: OnceLock<Handle>,
     state: ArcSwap<ClusterState>,
     local_datacenter: OnceLock<Arc<str>>,
+    /// Held while the next state is made of the current one.
+    publishing: Mutex<()>,
     sessions: Mutex<Vec<Weak<SessionShared>>>,
     /// Held while the control connection is opened for the first time.
     starting: tokio::sync::Mutex<()>,
@@ -39,6 +42,7 @@ impl ClusterShared {
             runtime,
             state: ArcSwap::from_pointee(ClusterState::default()),
             local_datacenter: OnceLock::new(),
+            publishing: Mutex::default(),
             sessions: Mutex::default(),
             starting: tokio::sync::Mutex::default(),
             control: Mutex::default(),
@@ -89,6 +93,7 @@ impl ClusterShared {
         }
         let opened = control::open(self).await.map_err(SessionError::NoContactPoint)?;
         self.publish(opened.connection.version(), &opened.discovered);
+        opened.read_schema(self).await;
         let state = self.look();
         if let Some(name) = &self.config.local_datacenter
             && state.nodes_in(name).is_none()
@@ -111,16 +116,26 @@ impl ClusterShared {
             .clone()
     }
 
-    pub(crate) async fn refresh(self: &Arc<Self>) -> Result<(), SessionError> {
+    pub(crate) async fn refresh(self: &Arc<Self>, what: What) -> Result<(), SessionError> {
         self.start().await?;
         let (done, refreshed) = oneshot::channel();
         let control = self.control().ok_or(SessionError::Closed)?;
         control
-            .send(Command::Refresh(done))
+            .send(Command { what, done })
             .map_err(|_| SessionError::Closed)?;
         match refreshed.await {
             Ok(refreshed) => refreshed.map_err(SessionError::NoContactPoint),
             Err(_) => Err(SessionError::Closed),
+        }
+    }
+
+    /// Reads a keyspace anew that is known to have changed, if it is of interest.
+    pub(crate) async fn schema_changed(self: &Arc<Self>, keyspace: &str) {
+        if !self.config.schema_metadata && !self.config.token_metadata {
+            return;
+        }
+        if let Err(error) = self.refresh(What::Keyspace(keyspace.to_owned())).await {
+            tracing::warn!(%error, keyspace, "the changed schema could not be read");
         }
     }
 
@@ -134,14 +149,33 @@ impl ClusterShared {
         if let Some(name) = configured.or(first) {
             let _ = self.local_datacenter.set(name);
         }
-        let old = self.look();
-        let nodes = old.merge(&discovered.nodes);
         let local = self.local_datacenter.get().cloned();
-        let state = Arc::new(ClusterState::with(discovered, version, nodes, local));
-        self.state.store(Arc::clone(&state));
+        let with_tokens = self.config.token_metadata;
+        let state = self.change(|old| {
+            let nodes = old.merge(&discovered.nodes);
+            ClusterState::with(old, with_tokens, discovered, version, nodes, local)
+        });
         for session in self.sessions() {
             session.reconcile(&state);
         }
+    }
+
+    /// Makes what was read of the schema known to everybody: of one keyspace, or of all.
+    pub(super) fn publish_schema(&self, keyspace: Option<&str>, read: Schema) {
+        self.change(|old| {
+            let schema = match keyspace {
+                Some(name) => old.schema().with_keyspace(name, &read),
+                None => read,
+            };
+            old.with_schema(schema)
+        });
+    }
+
+    fn change(&self, next: impl FnOnce(&ClusterState) -> ClusterState) -> Arc<ClusterState> {
+        let _publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = Arc::new(next(&self.look()));
+        self.state.store(Arc::clone(&state));
+        state
     }
 
     /// The sessions that are open.

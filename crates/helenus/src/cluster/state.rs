@@ -9,7 +9,9 @@ use uuid::Uuid;
 use super::Node;
 use super::discovery::Discovered;
 use super::node::NodeFacts;
+use super::token::{Partitioner, Token, TokenMap};
 use crate::connection::Endpoint;
+use crate::schema::Schema;
 use crate::shard::Shards;
 
 /// The nodes of a cluster, as last heard of.
@@ -22,6 +24,8 @@ pub struct ClusterState {
     by_datacenter: BTreeMap<Arc<str>, NodeList>,
     local_datacenter: Option<Arc<str>>,
     local_nodes: NodeList,
+    tokens: TokenMap,
+    schema: Arc<Schema>,
 }
 
 /// A list of nodes, of which query plans hold the copy of their thread.
@@ -77,8 +81,38 @@ impl ClusterState {
         self.nodes().iter().find(|node| node.host_id() == host_id)
     }
 
+    /// The schema, as last read; empty when it is switched off or could not be read yet.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// How partition keys become tokens; `None` when it is none of the known ways, or tokens are switched off.
+    pub fn token_partitioner(&self) -> Option<Partitioner> {
+        self.tokens.partitioner()
+    }
+
+    /// The nodes that have all the data of the partition of a keyspace at this token, the primary replica first. None when
+    /// nothing is known about the keyspace.
+    pub fn replicas(&self, keyspace: &str, token: &Token) -> impl ExactSizeIterator<Item = &Arc<Node>> {
+        self.tokens.replicas(keyspace, token)
+    }
+
+    /// The same with another schema.
+    pub(super) fn with_schema(&self, schema: Schema) -> Self {
+        let keyspaces = schema.keyspaces().iter();
+        Self {
+            tokens: self
+                .tokens
+                .with_keyspaces(keyspaces.map(|(name, keyspace)| (name, keyspace.strategy()))),
+            schema: Arc::new(schema),
+            ..self.clone()
+        }
+    }
+
     /// A snapshot of other nodes.
     pub(super) fn with(
+        old: &Self,
+        with_tokens: bool,
         discovered: &Discovered,
         version: ProtocolVersion,
         mut nodes: Vec<Arc<Node>>,
@@ -96,6 +130,9 @@ impl ClusterState {
             .into_iter()
             .map(|(name, nodes)| (name, node_list(&nodes)))
             .collect();
+        let partitioner = discovered.partitioner.as_deref().filter(|_| with_tokens);
+        let partitioner = partitioner.and_then(Partitioner::from_class_name);
+        let tokens = old.tokens.with_nodes(partitioner, &nodes);
         let nodes = node_list(&nodes);
         let local_nodes = match &local_datacenter {
             Some(name) => by_datacenter.get(name).cloned().unwrap_or_default(),
@@ -105,6 +142,8 @@ impl ClusterState {
             cluster_name: discovered.cluster_name.clone(),
             partitioner: discovered.partitioner.clone(),
             protocol_version: Some(version),
+            tokens,
+            schema: Arc::clone(&old.schema),
             nodes,
             by_datacenter,
             local_datacenter,
@@ -175,6 +214,8 @@ mod tests {
 
     fn state(nodes: Vec<Arc<Node>>) -> ClusterState {
         ClusterState::with(
+            &ClusterState::default(),
+            true,
             &Discovered::default(),
             ProtocolVersion::V5,
             nodes,

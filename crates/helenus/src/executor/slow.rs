@@ -31,6 +31,8 @@ pub(super) async fn run(mut job: Job, mut answer: Answer) -> Result<QueryResult,
             Answer::Done(result) => return Ok(result),
             Answer::SchemaChanged(mut result, change) => {
                 let agreement = agreement::wait(&job.session, result.coordinator()).await;
+                // Whoever changes the schema finds the change in its metadata.
+                job.session.cluster().schema_changed(&change.keyspace).await;
                 result.set_schema_change(change, agreement);
                 return Ok(result);
             }

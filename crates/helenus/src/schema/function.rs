@@ -64,10 +64,23 @@ impl Function {
 
     /// CREATE FUNCTION, over several lines if `formatted`.
     pub fn create_statement(&self, formatted: bool) -> String {
-        let arguments = self.arguments().map(|(name, ty)| format!("{} {}", Name(name), without_frozen(ty)));
+        let arguments = self
+            .arguments()
+            .map(|(name, ty)| format!("{} {}", Name(name), without_frozen(ty)));
         let mut parts = vec![
-            format!("CREATE FUNCTION {}({})", Qualified(&self.keyspace, &self.name), join(", ", arguments)),
-            format!("{} ON NULL INPUT", if self.called_on_null_input { "CALLED" } else { "RETURNS NULL" }),
+            format!(
+                "CREATE FUNCTION {}({})",
+                Qualified(&self.keyspace, &self.name),
+                join(", ", arguments)
+            ),
+            format!(
+                "{} ON NULL INPUT",
+                if self.called_on_null_input {
+                    "CALLED"
+                } else {
+                    "RETURNS NULL"
+                }
+            ),
             format!("RETURNS {}", without_frozen(&self.return_type)),
         ];
         if self.deterministic {
@@ -143,7 +156,11 @@ impl Aggregate {
     pub fn create_statement(&self, formatted: bool) -> String {
         let arguments = self.argument_types.iter().map(|ty| without_frozen(ty));
         let mut parts = vec![
-            format!("CREATE AGGREGATE {}({})", Qualified(&self.keyspace, &self.name), join(", ", arguments)),
+            format!(
+                "CREATE AGGREGATE {}({})",
+                Qualified(&self.keyspace, &self.name),
+                join(", ", arguments)
+            ),
             format!("SFUNC {}", Name(&self.state_function)),
             format!("STYPE {}", without_frozen(&self.state_type)),
         ];

@@ -90,7 +90,10 @@ impl Index {
         };
         let mut others = self.options.clone();
         others.retain(|name, _| name != "target" && name != "class_name");
-        let written = format!("CREATE CUSTOM INDEX {name} ON {table} ({target}) USING {}", Text(class));
+        let written = format!(
+            "CREATE CUSTOM INDEX {name} ON {table} ({target}) USING {}",
+            Text(class)
+        );
         if others.is_empty() {
             written
         } else {

@@ -49,8 +49,14 @@ impl UserType {
     /// CREATE TYPE, over several lines if `formatted`.
     pub fn create_statement(&self, formatted: bool) -> String {
         let names = self.definition.fields.iter().map(|(name, _)| name);
-        let fields = names.zip(&self.field_types).map(|(name, ty)| format!("{} {ty}", Name(name)));
-        let (begin, between, end) = if formatted { ("\n    ", ",\n    ", "\n") } else { ("", ", ", "") };
+        let fields = names
+            .zip(&self.field_types)
+            .map(|(name, ty)| format!("{} {ty}", Name(name)));
+        let (begin, between, end) = if formatted {
+            ("\n    ", ",\n    ", "\n")
+        } else {
+            ("", ", ", "")
+        };
         let name = Qualified(&self.definition.keyspace, &self.definition.name);
         format!("CREATE TYPE {name} ({begin}{}{end})", join(between, fields))
     }
@@ -130,21 +136,39 @@ impl Keyspace {
             *class = short.to_owned();
         }
         let graph = self.graph_engine.as_ref();
-        let graph = graph.map(|engine| format!(" AND graph_engine = '{engine}'")).unwrap_or_default();
+        let graph = graph
+            .map(|engine| format!(" AND graph_engine = '{engine}'"))
+            .unwrap_or_default();
         let (replication, durable) = (TextMap(&replication), self.durable_writes);
-        format!("CREATE KEYSPACE {name} WITH replication = {replication} AND durable_writes = {durable}{graph}")
+        format!(
+            "CREATE KEYSPACE {name} WITH replication = {replication} AND durable_writes = {durable}{graph}"
+        )
     }
 
     /// All that makes the keyspace and what is in it anew, in an order in which it can be made.
     pub fn export(&self) -> String {
         let mut parts = vec![self.create_statement() + ";"];
         let statement = |text: String| text + ";";
-        parts.extend(self.types_in_order().map(|ty| statement(ty.create_statement(true))));
-        parts.extend(self.functions.values().map(|function| statement(function.create_statement(true))));
-        parts.extend(self.aggregates.values().map(|aggregate| statement(aggregate.create_statement(true))));
+        parts.extend(
+            self.types_in_order()
+                .map(|ty| statement(ty.create_statement(true))),
+        );
+        parts.extend(
+            self.functions
+                .values()
+                .map(|function| statement(function.create_statement(true))),
+        );
+        parts.extend(
+            self.aggregates
+                .values()
+                .map(|aggregate| statement(aggregate.create_statement(true))),
+        );
         for table in self.tables.values() {
             parts.push(table.export());
-            parts.extend(self.views_of(&table.name).map(|view| statement(view.create_statement(true))));
+            parts.extend(
+                self.views_of(&table.name)
+                    .map(|view| statement(view.create_statement(true))),
+            );
         }
         let written = join("\n\n", parts);
         if self.is_virtual {

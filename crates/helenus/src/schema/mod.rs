@@ -16,6 +16,7 @@ pub use function::{Aggregate, Function};
 pub use index::{Index, IndexKind};
 pub use keyspace::{Keyspace, UserType};
 pub use options::{OptionValue, TableOptions};
+pub(crate) use read::{Depth, read};
 pub use table::{Column, ColumnKind, Columns, Table, Trigger};
 pub use view::MaterializedView;
 
@@ -37,6 +38,18 @@ impl Schema {
     /// The keyspace of this name, without quotes.
     pub fn keyspace(&self, name: &str) -> Option<&Arc<Keyspace>> {
         self.keyspaces.get(name)
+    }
+
+    /// The same but for one keyspace, which is as `read` has it, or gone.
+    pub(crate) fn with_keyspace(&self, name: &str, read: &Self) -> Self {
+        let mut keyspaces = self.keyspaces.clone();
+        keyspaces.remove(name);
+        keyspaces.extend(
+            read.keyspaces
+                .get_key_value(name)
+                .map(|(name, keyspace)| (Arc::clone(name), Arc::clone(keyspace))),
+        );
+        Self { keyspaces }
     }
 
     /// The table of this name in a keyspace.

@@ -35,7 +35,9 @@ impl Display for OptionValue {
             Self::Map(map) => TextMap(map).fmt(f),
             Self::Extensions(map) => {
                 let hex = |bytes: &[u8]| join("", bytes.iter().map(|byte| format!("{byte:02x}")));
-                let pairs = map.iter().map(|(name, bytes)| format!("{}: 0x{}", Text(name), hex(bytes)));
+                let pairs = map
+                    .iter()
+                    .map(|(name, bytes)| format!("{}: 0x{}", Text(name), hex(bytes)));
                 write!(f, "{{{}}}", join(", ", pairs))
             }
         }
@@ -47,14 +49,16 @@ pub type TableOptions = BTreeMap<String, OptionValue>;
 
 /// The options of a CREATE statement, without those that say what the server does anyway and that older ones do not know.
 pub(super) fn as_cql(options: &TableOptions) -> impl Iterator<Item = String> {
-    options.iter().filter(|(name, value)| !is_default(name, value)).map(|(name, value)| format!("{name} = {value}"))
+    options
+        .iter()
+        .filter(|(name, value)| !is_default(name, value))
+        .map(|(name, value)| format!("{name} = {value}"))
 }
 
 fn is_default(name: &str, value: &OptionValue) -> bool {
     match (name, value) {
-        ("cdc", OptionValue::Boolean(false)) | ("incremental_backups" | "allow_auto_snapshot", OptionValue::Boolean(true)) => {
-            true
-        }
+        ("cdc", OptionValue::Boolean(false))
+        | ("incremental_backups" | "allow_auto_snapshot", OptionValue::Boolean(true)) => true,
         ("memtable", OptionValue::Text(name)) => name == "default",
         ("extensions", OptionValue::Extensions(map)) => map.is_empty(),
         _ => false,

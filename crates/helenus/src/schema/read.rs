@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use helenus_protocol::{CqlType, DeserializeValue, ErrorCode, UserDefinedType};
 
+use super::Schema;
 use super::cql::Text;
 use super::function::{Aggregate, Function};
 use super::index::{Index, IndexKind};
@@ -17,7 +18,6 @@ use super::keyspace::{Keyspace, UserType};
 use super::options::{OptionValue, TableOptions};
 use super::table::{Column, ColumnKind, Columns, Table, Trigger};
 use super::view::MaterializedView;
-use super::Schema;
 use crate::ask::{AskError, SystemRow, SystemRows, select};
 use crate::cluster::ReplicationStrategy;
 use crate::connection::Connection;
@@ -56,15 +56,30 @@ struct SchemaRows {
     virtual_columns: SystemRows,
 }
 
+/// How much of the schema is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Keyspaces and all that is in them.
+    Everything,
+    /// Keyspaces with their replication, and nothing in them.
+    Keyspaces,
+}
+
 /// Reads one keyspace, or all. `limit` is the time for each answer; all questions are asked at once.
 pub(crate) async fn read(
     connection: &Connection,
     keyspace: Option<&str>,
+    depth: Depth,
     limit: Duration,
 ) -> Result<Schema, AskError> {
-    let condition = keyspace.map(|name| format!(" WHERE keyspace_name = {}", Text(name))).unwrap_or_default();
+    let condition = keyspace
+        .map(|name| format!(" WHERE keyspace_name = {}", Text(name)))
+        .unwrap_or_default();
     let condition = &condition;
-    let reads = TABLES.iter().map(|table| async move {
+    let reads = TABLES.iter().enumerate().map(|(at, table)| async move {
+        if at > 0 && depth == Depth::Keyspaces {
+            return Ok(SystemRows::default());
+        }
         match select(connection, &format!("SELECT * FROM {table}{condition}"), limit).await {
             // No such keyspace or table: servers before the version that brought it.
             Err(AskError::Server(error)) if error.code == ErrorCode::Invalid => Ok(SystemRows::default()),
@@ -73,7 +88,21 @@ pub(crate) async fn read(
     });
     let rows: Result<[SystemRows; TABLES.len()], _> = try_join_all(reads).await?.try_into();
     let Ok(
-        [keyspaces, tables, columns, types, functions, aggregates, indexes, views, triggers, masks, virtual_keyspaces, virtual_tables, virtual_columns],
+        [
+            keyspaces,
+            tables,
+            columns,
+            types,
+            functions,
+            aggregates,
+            indexes,
+            views,
+            triggers,
+            masks,
+            virtual_keyspaces,
+            virtual_tables,
+            virtual_columns,
+        ],
     ) = rows
     else {
         return Err(AskError::Unexpected("fewer answers than questions".to_owned()));
@@ -109,7 +138,8 @@ fn build(rows: &SchemaRows) -> Schema {
     let mut columns = columns(&keyspaces, rows);
     let mut others = Others::new(&keyspaces, rows);
     for (row, is_virtual) in both(&rows.tables, &rows.virtual_tables) {
-        let Some((keyspace, name)) = place(&row, "table_name").and_then(|at| in_keyspace(&mut keyspaces, at)) else {
+        let Some((keyspace, name)) = place(&row, "table_name").and_then(|at| in_keyspace(&mut keyspaces, at))
+        else {
             continue;
         };
         let key = (keyspace.name.to_string(), name);
@@ -130,7 +160,8 @@ fn build(rows: &SchemaRows) -> Schema {
         keyspace.tables.insert(key.1, Arc::new(table));
     }
     for row in rows.views.iter() {
-        let Some((keyspace, name)) = place(&row, "view_name").and_then(|at| in_keyspace(&mut keyspaces, at)) else {
+        let Some((keyspace, name)) = place(&row, "view_name").and_then(|at| in_keyspace(&mut keyspaces, at))
+        else {
             continue;
         };
         let view = MaterializedView {
@@ -140,13 +171,19 @@ fn build(rows: &SchemaRows) -> Schema {
             base_table: row.get("base_table_name").unwrap_or_default(),
             include_all_columns: row.get("include_all_columns").unwrap_or_default(),
             where_clause: row.get("where_clause").unwrap_or_default(),
-            columns: Columns::new(columns.remove(&(keyspace.name.to_string(), name.clone())).unwrap_or_default()),
+            columns: Columns::new(
+                columns
+                    .remove(&(keyspace.name.to_string(), name.clone()))
+                    .unwrap_or_default(),
+            ),
             options: options(&row),
         };
         keyspace.views.insert(name, Arc::new(view));
     }
     add_functions(&mut keyspaces, rows);
-    let keyspaces = keyspaces.into_iter().map(|(name, keyspace)| (name, Arc::new(keyspace)));
+    let keyspaces = keyspaces
+        .into_iter()
+        .map(|(name, keyspace)| (name, Arc::new(keyspace)));
     Schema {
         keyspaces: keyspaces.collect(),
     }
@@ -155,7 +192,9 @@ fn build(rows: &SchemaRows) -> Schema {
 type Keyspaces = BTreeMap<Arc<str>, Keyspace>;
 
 fn both<'a>(real: &'a SystemRows, made_up: &'a SystemRows) -> impl Iterator<Item = (SystemRow<'a>, bool)> {
-    real.iter().map(|row| (row, false)).chain(made_up.iter().map(|row| (row, true)))
+    real.iter()
+        .map(|row| (row, false))
+        .chain(made_up.iter().map(|row| (row, true)))
 }
 
 /// Keyspace and name of what a row describes.
@@ -167,7 +206,10 @@ fn place(row: &SystemRow<'_>, name: &str) -> Option<(String, String)> {
     place
 }
 
-fn in_keyspace(keyspaces: &mut Keyspaces, (keyspace, name): (String, String)) -> Option<(&mut Keyspace, String)> {
+fn in_keyspace(
+    keyspaces: &mut Keyspaces,
+    (keyspace, name): (String, String),
+) -> Option<(&mut Keyspace, String)> {
     // Read apart, and so of another moment: a keyspace that was dropped in between.
     Some((keyspaces.get_mut(&*keyspace)?, name))
 }
@@ -205,10 +247,18 @@ struct RawType {
 fn add_types(keyspaces: &mut Keyspaces, rows: &SystemRows) {
     let mut raw: BTreeMap<(String, String), RawType> = BTreeMap::new();
     for row in rows.iter() {
-        let Some(place) = place(&row, "type_name") else { continue };
+        let Some(place) = place(&row, "type_name") else {
+            continue;
+        };
         let field_names = row.get("field_names").unwrap_or_default();
         let field_types = row.get("field_types").unwrap_or_default();
-        raw.insert(place, RawType { field_names, field_types });
+        raw.insert(
+            place,
+            RawType {
+                field_names,
+                field_types,
+            },
+        );
     }
     let mut waiting: Vec<_> = raw.iter().collect();
     // Types go in when all that they are made of are in. Each round takes one at least, or what is left is a circle.
@@ -228,7 +278,11 @@ fn add_types(keyspaces: &mut Keyspaces, rows: &SystemRows) {
         });
         if waiting.len() == before {
             for ((keyspace, name), _) in waiting {
-                tracing::warn!(keyspace, name, "user-defined type is skipped: a type of its fields is not known");
+                tracing::warn!(
+                    keyspace,
+                    name,
+                    "user-defined type is skipped: a type of its fields is not known"
+                );
             }
             return;
         }
@@ -271,12 +325,16 @@ fn columns(keyspaces: &Keyspaces, rows: &SchemaRows) -> ColumnsByTable {
     // The same types come again and again.
     let mut types: HashMap<(Arc<str>, String), CqlType> = HashMap::new();
     for (row, _) in both(&rows.columns, &rows.virtual_columns) {
-        let (Some(at), Some(name), Some(type_text)) =
-            (place(&row, "table_name"), row.get::<String>("column_name"), row.get::<String>("type"))
-        else {
+        let (Some(at), Some(name), Some(type_text)) = (
+            place(&row, "table_name"),
+            row.get::<String>("column_name"),
+            row.get::<String>("type"),
+        ) else {
             continue;
         };
-        let Some(keyspace) = keyspaces.get(&*at.0) else { continue };
+        let Some(keyspace) = keyspaces.get(&*at.0) else {
+            continue;
+        };
         let known = types.entry((Arc::clone(&keyspace.name), type_text.clone())).or_insert_with(|| {
             parse(keyspace, &type_text).unwrap_or_else(|| {
                 tracing::warn!(keyspace = %at.0, table = %at.1, column = %name, ty = %type_text, "type is not known");
@@ -312,14 +370,21 @@ fn mask(row: &SystemRow<'_>) -> Option<String> {
     let nulls: Vec<bool> = row.get("function_argument_nulls").unwrap_or_default();
     let mut arguments = Vec::new();
     for (at, value) in values.iter().enumerate() {
-        let text = matches!(types.get(at).map(String::as_str), Some("text" | "varchar" | "ascii"));
+        let text = matches!(
+            types.get(at).map(String::as_str),
+            Some("text" | "varchar" | "ascii")
+        );
         arguments.push(match nulls.get(at) {
             Some(true) => "null".to_owned(),
             _ if text => Text(value).to_string(),
             _ => value.clone(),
         });
     }
-    let qualified = if keyspace == "system" { function } else { format!("{keyspace}.{function}") };
+    let qualified = if keyspace == "system" {
+        function
+    } else {
+        format!("{keyspace}.{function}")
+    };
     Some(format!("{qualified}({})", arguments.join(", ")))
 }
 
@@ -401,7 +466,9 @@ impl Others {
             let (Some(at), Some(name)) = (place(&row, "table_name"), row.get::<String>("index_name")) else {
                 continue;
             };
-            let Some(keyspace) = keyspaces.get(&*at.0) else { continue };
+            let Some(keyspace) = keyspaces.get(&*at.0) else {
+                continue;
+            };
             let index = Index {
                 keyspace: Arc::clone(&keyspace.name),
                 table: at.1.clone(),
@@ -412,11 +479,15 @@ impl Others {
             others.indexes.entry(at).or_default().insert(name, index);
         }
         for row in rows.triggers.iter() {
-            let (Some(at), Some(name)) = (place(&row, "table_name"), row.get::<String>("trigger_name")) else {
+            let (Some(at), Some(name)) = (place(&row, "table_name"), row.get::<String>("trigger_name"))
+            else {
                 continue;
             };
             let options = row.get("options").unwrap_or_default();
-            let trigger = Trigger { name: name.clone(), options };
+            let trigger = Trigger {
+                name: name.clone(),
+                options,
+            };
             others.triggers.entry(at).or_default().insert(name, trigger);
         }
         others
@@ -430,7 +501,8 @@ impl Others {
 
 fn add_functions(keyspaces: &mut Keyspaces, rows: &SchemaRows) {
     for row in rows.functions.iter() {
-        let Some((keyspace, name)) = place(&row, "function_name").and_then(|at| in_keyspace(keyspaces, at)) else {
+        let Some((keyspace, name)) = place(&row, "function_name").and_then(|at| in_keyspace(keyspaces, at))
+        else {
             continue;
         };
         let function = Function {
@@ -446,10 +518,13 @@ fn add_functions(keyspaces: &mut Keyspaces, rows: &SchemaRows) {
             monotonic: row.get("monotonic").unwrap_or_default(),
             monotonic_on: row.get("monotonic_on").unwrap_or_default(),
         };
-        keyspace.functions.insert(function.signature(), Arc::new(function));
+        keyspace
+            .functions
+            .insert(function.signature(), Arc::new(function));
     }
     for row in rows.aggregates.iter() {
-        let Some((keyspace, name)) = place(&row, "aggregate_name").and_then(|at| in_keyspace(keyspaces, at)) else {
+        let Some((keyspace, name)) = place(&row, "aggregate_name").and_then(|at| in_keyspace(keyspaces, at))
+        else {
             continue;
         };
         let aggregate = Aggregate {
@@ -463,6 +538,8 @@ fn add_functions(keyspaces: &mut Keyspaces, rows: &SchemaRows) {
             return_type: row.get("return_type").unwrap_or_default(),
             deterministic: row.get("deterministic").unwrap_or_default(),
         };
-        keyspace.aggregates.insert(aggregate.signature(), Arc::new(aggregate));
+        keyspace
+            .aggregates
+            .insert(aggregate.signature(), Arc::new(aggregate));
     }
 }

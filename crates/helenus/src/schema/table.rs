@@ -125,7 +125,9 @@ impl Columns {
 
     /// The clustering columns, in order.
     pub fn clustering(&self) -> &[Column] {
-        self.columns.get(self.partition_key..self.partition_key + self.clustering).unwrap_or_default()
+        self.columns
+            .get(self.partition_key..self.partition_key + self.clustering)
+            .unwrap_or_default()
     }
 
     /// The one of this name.
@@ -134,9 +136,14 @@ impl Columns {
     }
 
     pub(super) fn primary_key_as_cql(&self) -> String {
-        let names = |columns: &[Column]| join(", ", columns.iter().map(|column| Name(&column.name).to_string()));
+        let names =
+            |columns: &[Column]| join(", ", columns.iter().map(|column| Name(&column.name).to_string()));
         let partition = names(self.partition_key());
-        let partition = if self.partition_key > 1 { format!("({partition})") } else { partition };
+        let partition = if self.partition_key > 1 {
+            format!("({partition})")
+        } else {
+            partition
+        };
         match self.clustering() {
             [] => format!("({partition})"),
             clustering => format!("({partition}, {})", names(clustering)),
@@ -145,7 +152,11 @@ impl Columns {
 
     pub(super) fn order_as_cql(&self) -> Option<String> {
         let order = self.clustering().iter().map(|column| {
-            format!("{} {}", Name(&column.name), if column.descending { "DESC" } else { "ASC" })
+            format!(
+                "{} {}",
+                Name(&column.name),
+                if column.descending { "DESC" } else { "ASC" }
+            )
         });
         (self.clustering > 0).then(|| format!("CLUSTERING ORDER BY ({})", join(", ", order)))
     }
@@ -246,13 +257,23 @@ impl Table {
             definitions.push(format!("PRIMARY KEY {}", columns.primary_key_as_cql()));
         }
         let compact = self.is_compact.then(|| "COMPACT STORAGE".to_owned());
-        let properties = compact.into_iter().chain(columns.order_as_cql()).chain(as_cql(&self.options));
+        let properties = compact
+            .into_iter()
+            .chain(columns.order_as_cql())
+            .chain(as_cql(&self.options));
         let properties = join(if formatted { "\n    AND " } else { " AND " }, properties);
-        let (begin, between, end) = if formatted { ("\n    ", ",\n    ", "\n") } else { ("", ", ", "") };
+        let (begin, between, end) = if formatted {
+            ("\n    ", ",\n    ", "\n")
+        } else {
+            ("", ", ", "")
+        };
         let word = if self.is_virtual { "VIRTUAL" } else { "CREATE" };
         let name = Qualified(&self.keyspace, &self.name);
         let with = if properties.is_empty() { "" } else { " WITH " };
-        format!("{word} TABLE {name} ({begin}{}{end}){with}{properties}", join(between, definitions))
+        format!(
+            "{word} TABLE {name} ({begin}{}{end}){with}{properties}",
+            join(between, definitions)
+        )
     }
 
     /// All that makes the table anew: CREATE TABLE, CREATE INDEX, CREATE TRIGGER, each with a semicolon; a comment if it is
@@ -261,9 +282,17 @@ impl Table {
         let mut written = self.create_statement(true) + ";";
         let indexes = self.indexes.values().map(Index::create_statement);
         let triggers = self.triggers.values().map(|trigger| {
-            let class = trigger.options.get("class").map(String::as_str).unwrap_or_default();
+            let class = trigger
+                .options
+                .get("class")
+                .map(String::as_str)
+                .unwrap_or_default();
             let table = Qualified(&self.keyspace, &self.name);
-            format!("CREATE TRIGGER {} ON {table} USING {}", Name(&trigger.name), Text(class))
+            format!(
+                "CREATE TRIGGER {} ON {table} USING {}",
+                Name(&trigger.name),
+                Text(class)
+            )
         });
         for statement in indexes.chain(triggers) {
             written.push_str(&format!("\n{statement};"));

@@ -67,12 +67,25 @@ impl MaterializedView {
         let columns = if self.include_all_columns {
             "*".to_owned()
         } else {
-            join(", ", self.columns.all().iter().map(|column| Name(&column.name).to_string()))
+            join(
+                ", ",
+                self.columns
+                    .all()
+                    .iter()
+                    .map(|column| Name(&column.name).to_string()),
+            )
         };
-        let properties = self.columns.order_as_cql().into_iter().chain(as_cql(&self.options));
+        let properties = self
+            .columns
+            .order_as_cql()
+            .into_iter()
+            .chain(as_cql(&self.options));
         let properties = join(if formatted { "\n    AND " } else { " AND " }, properties);
         let mut parts = vec![
-            format!("CREATE MATERIALIZED VIEW {} AS", Qualified(&self.keyspace, &self.name)),
+            format!(
+                "CREATE MATERIALIZED VIEW {} AS",
+                Qualified(&self.keyspace, &self.name)
+            ),
             format!("SELECT {columns}"),
             format!("FROM {}", Qualified(&self.keyspace, &self.base_table)),
             format!("WHERE {}", self.where_clause),

@@ -8,6 +8,7 @@ mod bad_input;
 mod common;
 mod errors;
 mod matrix;
+mod metadata;
 mod prepared;
 mod requests;
 mod schema;

@@ -3,12 +3,13 @@
 //! The three partitioners of Cassandra are known: Murmur3 (the default since 1.2), Random and ByteOrdered. With another one
 //! nothing is known about replicas, and requests go to any node.
 
+mod map;
 mod murmur3;
 mod replication;
 mod ring;
 
+pub(crate) use map::TokenMap;
 pub use replication::{ReplicationFactor, ReplicationStrategy};
-pub(crate) use ring::{ReplicaTable, TokenRing};
 
 use std::fmt;
 
@@ -84,8 +85,12 @@ fn random(partition_key: &[u8]) -> u128 {
 
 fn from_hex(text: &str) -> Option<Box<[u8]>> {
     let text = text.strip_prefix("0x").unwrap_or(text).as_bytes();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    if text.len() % 2 != 0 {
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     text.chunks_exact(2)
@@ -100,13 +105,22 @@ mod tests {
     #[test]
     fn partitioners_are_known_by_their_class_names() {
         for (name, partitioner) in [
-            ("org.apache.cassandra.dht.Murmur3Partitioner", Partitioner::Murmur3),
+            (
+                "org.apache.cassandra.dht.Murmur3Partitioner",
+                Partitioner::Murmur3,
+            ),
             ("RandomPartitioner", Partitioner::Random),
-            ("org.apache.cassandra.dht.ByteOrderedPartitioner", Partitioner::ByteOrdered),
+            (
+                "org.apache.cassandra.dht.ByteOrderedPartitioner",
+                Partitioner::ByteOrdered,
+            ),
         ] {
             assert_eq!(Partitioner::from_class_name(name), Some(partitioner));
         }
-        assert_eq!(Partitioner::from_class_name("org.example.OrderPreservingPartitioner"), None);
+        assert_eq!(
+            Partitioner::from_class_name("org.example.OrderPreservingPartitioner"),
+            None
+        );
     }
 
     #[test]

@@ -55,7 +55,12 @@ fn scramble(k: u64, first: u64, rotation: u32, second: u64) -> u64 {
 /// Bytes of the tail: each is extended with its sign before it is shifted into its place.
 fn signed(bytes: &[u8]) -> u64 {
     let shifted = |(at, byte): (usize, &u8)| i64::from(byte.cast_signed()) << (8 * at);
-    bytes.iter().enumerate().map(shifted).fold(0, |all, one| all ^ one).cast_unsigned()
+    bytes
+        .iter()
+        .enumerate()
+        .map(shifted)
+        .fold(0, |all, one| all ^ one)
+        .cast_unsigned()
 }
 
 fn mix(mut k: u64) -> u64 {
@@ -86,7 +91,9 @@ mod tests {
     fn keys_of_all_lengths_hash_as_on_the_server() {
         // What `token(key)` gives, for keys of so many bytes of which most are negative.
         for (length, expected) in VECTORS {
-            let key: Vec<u8> = (0..length).map(|at: u32| (at * 37 + 200).to_le_bytes()[0]).collect();
+            let key: Vec<u8> = (0..length)
+                .map(|at: u32| (at * 37 + 200).to_le_bytes()[0])
+                .collect();
             assert_eq!(token(&key), expected, "{length} bytes");
         }
     }

@@ -57,7 +57,9 @@ impl ReplicationStrategy {
         }
         match class.rsplit('.').next().unwrap_or_default() {
             "SimpleStrategy" => {
-                let factor = others.get("replication_factor").and_then(|text| ReplicationFactor::parse(text));
+                let factor = others
+                    .get("replication_factor")
+                    .and_then(|text| ReplicationFactor::parse(text));
                 factor.map_or_else(|| Self::Other(class.to_owned()), Self::Simple)
             }
             "NetworkTopologyStrategy" => {
@@ -80,14 +82,24 @@ mod tests {
 
     #[test]
     fn strategies_are_read_from_the_options_of_a_keyspace() {
-        let read = |options: &[(&'static str, &'static str)]| ReplicationStrategy::from_options(options.iter().copied());
+        let read = |options: &[(&'static str, &'static str)]| {
+            ReplicationStrategy::from_options(options.iter().copied())
+        };
         let factor = |all, transient| ReplicationFactor { all, transient };
         assert_eq!(
-            read(&[("class", "org.apache.cassandra.locator.SimpleStrategy"), ("replication_factor", "3")]),
+            read(&[
+                ("class", "org.apache.cassandra.locator.SimpleStrategy"),
+                ("replication_factor", "3")
+            ]),
             ReplicationStrategy::Simple(factor(3, 0))
         );
         assert_eq!(
-            read(&[("dc2", "2"), ("class", "NetworkTopologyStrategy"), ("dc1", "3/1"), ("note", "x")]),
+            read(&[
+                ("dc2", "2"),
+                ("class", "NetworkTopologyStrategy"),
+                ("dc1", "3/1"),
+                ("note", "x")
+            ]),
             ReplicationStrategy::NetworkTopology(BTreeMap::from([
                 ("dc1".to_owned(), factor(3, 1)),
                 ("dc2".to_owned(), factor(2, 0))
@@ -107,6 +119,9 @@ mod tests {
     #[test]
     fn more_transient_replicas_than_replicas_are_no_factor() {
         assert_eq!(ReplicationFactor::parse("1/2"), None);
-        assert_eq!(ReplicationFactor::parse("3/1").map(ReplicationFactor::full), Some(2));
+        assert_eq!(
+            ReplicationFactor::parse("3/1").map(ReplicationFactor::full),
+            Some(2)
+        );
     }
 }

@@ -63,7 +63,9 @@ impl TokenRing {
             for text in node.tokens() {
                 match partitioner.parse(text) {
                     Some(token) => owned.push((token, number)),
-                    None => tracing::warn!(%node, token = %text, "token is skipped: not one of the partitioner"),
+                    None => {
+                        tracing::warn!(%node, token = %text, "token is skipped: not one of the partitioner")
+                    }
                 }
             }
         }
@@ -81,14 +83,25 @@ impl TokenRing {
         }
     }
 
+    /// Whether it is the ring of just these nodes.
+    pub(crate) fn is_of(&self, partitioner: Option<Partitioner>, nodes: &[Arc<Node>]) -> bool {
+        let same = || {
+            self.nodes
+                .iter()
+                .zip(nodes)
+                .all(|(ours, other)| Arc::ptr_eq(ours, other))
+        };
+        self.partitioner == partitioner && self.nodes.len() == nodes.len() && same()
+    }
+
+    /// The partitioner, if it is known.
+    pub(crate) fn partitioner(&self) -> Option<Partitioner> {
+        self.partitioner
+    }
+
     /// How many ranges there are.
     pub(crate) fn len(&self) -> usize {
         self.owners.len()
-    }
-
-    /// The token of a partition key; `None` when the partitioner is not known.
-    pub(crate) fn token(&self, partition_key: &[u8]) -> Option<Token> {
-        Some(self.partitioner?.token(partition_key))
     }
 
     /// The number of the range that holds a token; 0 on an empty ring.
@@ -106,9 +119,8 @@ impl TokenRing {
     }
 
     /// The replicas of every range under a strategy. Nodes without tokens are replicas of nothing but `Everywhere`.
-    pub(crate) fn replicas(self: &Arc<Self>, strategy: &ReplicationStrategy) -> ReplicaTable {
+    pub(crate) fn replicas(&self, strategy: &ReplicationStrategy) -> ReplicaTable {
         let mut table = ReplicaTable {
-            ring: Arc::clone(self),
             numbers: Vec::new(),
             ends: Vec::with_capacity(self.len()),
         };
@@ -283,7 +295,6 @@ fn places(nodes: &[Arc<Node>]) -> (Box<[Place]>, Box<[Datacenter]>) {
 /// The replicas of every range of a ring, in the order of the ring: the first is the primary replica.
 #[derive(Debug)]
 pub(crate) struct ReplicaTable {
-    ring: Arc<TokenRing>,
     /// Numbers of nodes, those of the first range first.
     numbers: Vec<u32>,
     /// Where those of each range end; one entry alone when all ranges have the same.
@@ -291,14 +302,30 @@ pub(crate) struct ReplicaTable {
 }
 
 impl ReplicaTable {
-    /// The nodes that have all the data of the partition at this token.
-    pub(crate) fn of(&self, token: &Token) -> impl ExactSizeIterator<Item = &Arc<Node>> {
-        let range = if self.ends.len() == 1 { 0 } else { self.ring.range(token) };
-        let begin = range.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
+    /// The nodes that have all the data of the partition at this token, by the table of the ring; none without a table.
+    pub(crate) fn of<'r>(
+        table: Option<&'r Self>,
+        ring: &'r TokenRing,
+        token: &Token,
+    ) -> impl ExactSizeIterator<Item = &'r Arc<Node>> {
+        let numbers = table.map_or(&[][..], |table| table.numbers_of(ring, token));
+        numbers.iter().map(|number| &ring.nodes[*number as usize])
+    }
+
+    fn numbers_of(&self, ring: &TokenRing, token: &Token) -> &[u32] {
+        let range = if self.ends.len() == 1 {
+            0
+        } else {
+            ring.range(token)
+        };
+        let begin = range
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before))
+            .copied();
         let end = self.ends.get(range).copied().unwrap_or_default();
-        let numbers = self.numbers.get(begin.unwrap_or_default()..end).unwrap_or_default();
-        let nodes = &self.ring.nodes;
-        numbers.iter().map(|number| &nodes[*number as usize])
+        self.numbers
+            .get(begin.unwrap_or_default()..end)
+            .unwrap_or_default()
     }
 }
 
@@ -335,7 +362,9 @@ mod tests {
     }
 
     fn network_topology(factors: &[(&str, usize)]) -> ReplicationStrategy {
-        let factors = factors.iter().map(|(name, all)| ((*name).to_owned(), factor(*all)));
+        let factors = factors
+            .iter()
+            .map(|(name, all)| ((*name).to_owned(), factor(*all)));
         ReplicationStrategy::NetworkTopology(factors.collect())
     }
 
@@ -343,12 +372,18 @@ mod tests {
     fn replicas(ring: &Arc<TokenRing>, strategy: &ReplicationStrategy, token: i64) -> Vec<u8> {
         let table = ring.replicas(strategy);
         let number = |node: &Arc<Node>| u8::try_from(node.host_id().as_u128()).unwrap();
-        table.of(&Token::Murmur3(token)).map(number).collect()
+        ReplicaTable::of(Some(&table), ring, &Token::Murmur3(token))
+            .map(number)
+            .collect()
     }
 
     #[test]
     fn a_node_owns_the_range_that_ends_with_its_token_and_the_last_range_goes_around() {
-        let ring = ring(vec![node(1, "dc1", "r1", &[0]), node(2, "dc1", "r1", &[100]), node(3, "dc1", "r1", &[200])]);
+        let ring = ring(vec![
+            node(1, "dc1", "r1", &[0]),
+            node(2, "dc1", "r1", &[100]),
+            node(3, "dc1", "r1", &[200]),
+        ]);
         let strategy = ReplicationStrategy::Simple(factor(2));
         for (token, expected) in [
             (i64::MIN, [1, 2]),
@@ -377,25 +412,37 @@ mod tests {
         assert_eq!(replicas(&ring, &strategy, 7), [2, 5, 3]);
         // Three replicas on two racks: one rack comes twice, in the order of the ring.
         assert_eq!(replicas(&ring, &network_topology(&[("dc1", 3)]), 0), [1, 2, 3]);
-        assert_eq!(replicas(&ring, &network_topology(&[("elsewhere", 3)]), 0), [0_u8; 0]);
+        assert_eq!(
+            replicas(&ring, &network_topology(&[("elsewhere", 3)]), 0),
+            [0_u8; 0]
+        );
     }
 
     #[test]
     fn the_last_replicas_of_a_datacenter_are_the_transient_ones() {
-        let ring = ring((1..=4).map(|number| node(number, "dc1", "r1", &[number.into()])).collect());
+        let ring = ring(
+            (1..=4)
+                .map(|number| node(number, "dc1", "r1", &[number.into()]))
+                .collect(),
+        );
         let transient = ReplicationFactor { all: 3, transient: 1 };
         let strategy = ReplicationStrategy::NetworkTopology(BTreeMap::from([("dc1".to_owned(), transient)]));
         assert_eq!(replicas(&ring, &strategy, 1), [1, 2]);
-        assert_eq!(replicas(&ring, &ReplicationStrategy::Simple(transient), 1), [1, 2]);
+        assert_eq!(
+            replicas(&ring, &ReplicationStrategy::Simple(transient), 1),
+            [1, 2]
+        );
     }
 
     #[test]
     fn without_a_ring_there_are_no_replicas() {
         let none = Arc::new(TokenRing::new(None, Arc::from([node(1, "dc1", "r1", &[0])])));
-        assert_eq!(none.token(b"key"), None);
         for ring in [none, ring(Vec::new()), ring(vec![node(1, "dc1", "r1", &[])])] {
-            for strategy in [ReplicationStrategy::Simple(factor(3)), ReplicationStrategy::Local, ReplicationStrategy::Everywhere]
-            {
+            for strategy in [
+                ReplicationStrategy::Simple(factor(3)),
+                ReplicationStrategy::Local,
+                ReplicationStrategy::Everywhere,
+            ] {
                 assert_eq!(replicas(&ring, &strategy, 5), [0_u8; 0]);
             }
         }
