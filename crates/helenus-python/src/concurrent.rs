@@ -435,20 +435,21 @@ impl ConcurrentResults {
                     let rows = many
                         .template
                         .decode(&self.context, &answer, row_factory.bind(py))?;
-                    let rows = rows.map(Bound::cast_into::<PyList>).transpose()?;
                     answer.release_rows();
                     let unasked = OneOfMany {
                         many,
                         parameters,
                         answer,
                     };
-                    ResultSet::before_future(Box::new(unasked), rows).into_object(py)?
+                    ResultSet::before_future(py, Box::new(unasked), rows)?
                 }
             }
         };
+        let tracked = raw::is_tracked(set.as_any());
         let result = self.result(py, true, set.into_any())?;
-        // The result set is not tracked either, and nothing else is in it.
-        raw::untrack(result.bind(py));
+        if !tracked {
+            raw::untrack(result.bind(py));
+        }
         Ok(result)
     }
 

@@ -30,6 +30,12 @@ pub(crate) fn untrack(object: &Bound<'_, PyAny>) {
     }
 }
 
+/// Whether `object` is on the collector's lists.
+pub(crate) fn is_tracked(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: `object` is alive and its type has the GC flag, which `PyObject_IS_GC` checks first.
+    unsafe { ffi::PyObject_IS_GC(object.as_ptr()) != 0 && ffi::PyObject_GC_IsTracked(object.as_ptr()) != 0 }
+}
+
 /// Puts `object` back on the collector's lists: it may take part in a cycle from now on.
 pub(crate) fn track(object: &Bound<'_, PyAny>) {
     // SAFETY: `object` is alive and its type has the GC flag, which `PyObject_IS_GC` checks; one that is tracked already is

@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::columns::{self, PageForm};
-use crate::decode::DecodePlan;
+use crate::decode::{DecodePlan, RowShape};
 use crate::encode::row_of_values;
 use crate::policy::{self, PlanSource, RetryAdapter, RetrySource};
 use crate::prepared::PreparedHandle;
@@ -115,8 +115,9 @@ impl RowSource {
         row_factory: &Bound<'_, PyAny>,
     ) -> PyResult<Py<PyAny>> {
         match decode(py, self.0.as_ref(), self.1, context, answer, row_factory)? {
-            Some(rows) => Ok(rows.unbind()),
-            None => Ok(py.None()),
+            Rows::None => Ok(py.None()),
+            Rows::Listed { rows, .. } => Ok(rows.into_any().unbind()),
+            Rows::Made(rows) => Ok(rows.unbind()),
         }
     }
 
@@ -154,7 +155,21 @@ impl RowSource {
     }
 }
 
-/// The rows of `answer` as `row_factory` wants them, if it has any.
+/// The rows of an answer.
+pub(crate) enum Rows<'py> {
+    /// It has none.
+    None,
+    /// As a row factory of `cassandra.query` gives them.
+    Listed {
+        rows: Bound<'py, PyList>,
+        /// Nothing but the list itself could be changed to hold something else.
+        frozen: bool,
+    },
+    /// What a row factory of the program returned.
+    Made(Bound<'py, PyAny>),
+}
+
+/// The rows of `answer` as `row_factory` wants them.
 pub(crate) fn decode<'py>(
     py: Python<'py>,
     prepared: Option<&Py<PreparedHandle>>,
@@ -162,19 +177,33 @@ pub(crate) fn decode<'py>(
     context: &SessionContext,
     answer: &QueryResult,
     row_factory: &Bound<'py, PyAny>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let Some(rows) = answer.raw_rows() else {
-        return Ok(None);
+) -> PyResult<Rows<'py>> {
+    let Some(raw) = answer.raw_rows() else {
+        return Ok(Rows::None);
     };
     if form == PageForm::Python
         && let Some(handler) = context.protocol_handler(py)
     {
         let user_types = context.user_types(py);
         let version = context.protocol_version;
-        return columns::handler::page(handler.bind(py), version, &user_types, rows, row_factory).map(Some);
+        let made = columns::handler::page(handler.bind(py), version, &user_types, raw, row_factory)?;
+        return Ok(Rows::Made(made));
     }
-    let plan = decode_plan(py, prepared, context, &rows.columns)?;
-    columns::page(py, plan, &rows.content, rows.row_count, form, row_factory).map(Some)
+    let plan = decode_plan(py, prepared, context, &raw.columns)?;
+    Ok(match RowShape::of(row_factory)? {
+        Some(shape) if matches!(form, PageForm::Rows) => Rows::Listed {
+            rows: plan.list(py, &raw.content, raw.row_count, shape)?,
+            frozen: plan.is_atomic() && matches!(shape, RowShape::Tuple | RowShape::NamedTuple),
+        },
+        _ => Rows::Made(columns::page(
+            py,
+            plan,
+            &raw.content,
+            raw.row_count,
+            form,
+            row_factory,
+        )?),
+    })
 }
 
 fn decode_plan(
@@ -266,7 +295,6 @@ impl OutgoingRequest {
             row_factory.bind(py),
         )?;
         answer.release_rows();
-        let rows = rows.map(|rows| rows.cast_into_exact::<PyList>()).transpose();
         let single = |answer| Single {
             session,
             context: context.clone(),
@@ -274,16 +302,11 @@ impl OutgoingRequest {
             outgoing: self,
             answer,
         };
-        let set = match rows {
-            Ok(rows) => ResultSet::before_future(Box::new(single(answer)), rows),
-            // What a row factory of the program returned.
-            Err(error) => {
-                let rows = error.into_inner();
-                let future = Box::new(single(answer)).into_future(py, rows.clone().unbind())?;
-                ResultSet::over(future.into_any().unbind(), &rows)?
-            }
-        };
-        set.into_object(py)
+        if let Rows::Made(rows) = rows {
+            let future = Box::new(single(answer)).into_future(py, rows.clone().unbind())?;
+            return ResultSet::over(future.into_any().unbind(), &rows)?.into_object(py);
+        }
+        ResultSet::before_future(py, Box::new(single(answer)), rows)
     }
 
     /// The limit of the whole request.
@@ -546,7 +569,7 @@ impl Template {
         context: &SessionContext,
         answer: &QueryResult,
         row_factory: &Bound<'py, PyAny>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+    ) -> PyResult<Rows<'py>> {
         decode(
             row_factory.py(),
             Some(&self.prepared),

@@ -13,6 +13,7 @@ use pyo3::types::{PyIterator, PyList, PyMapping, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::made::Made;
+use crate::request::Rows;
 use crate::unasked::Unasked;
 use crate::{classes, raw};
 
@@ -77,10 +78,28 @@ impl ResultSet {
     }
 
     /// Stands `rows`, a list if there are any, in front of a future that is still to be made.
-    pub(crate) fn before_future(unasked: Box<dyn Unasked>, rows: Option<Bound<'_, PyList>>) -> Self {
-        let rows = rows.map(Bound::into_any);
+    ///
+    /// The collector need not track what cannot lead back to the result. The list can, once the program gets hold of it.
+    pub(crate) fn before_future<'py>(
+        py: Python<'py>,
+        unasked: Box<dyn Unasked>,
+        rows: Rows<'py>,
+    ) -> PyResult<Bound<'py, Self>> {
+        let (rows, frozen) = match rows {
+            Rows::None => (None, true),
+            Rows::Listed { rows, frozen } => (Some(rows.into_any()), frozen),
+            Rows::Made(rows) => (Some(rows), false),
+        };
+        if let Some(rows) = rows.as_ref().filter(|_| frozen) {
+            raw::untrack(rows);
+        }
         let kept = rows.clone().map(Bound::unbind);
-        Self::new_with(Source::Unasked(unasked, kept), rows.map(Bound::unbind))
+        let set = Self::new_with(Source::Unasked(unasked, kept), rows.map(Bound::unbind));
+        let set = Bound::new(py, set)?;
+        if frozen {
+            raw::untrack(set.as_any());
+        }
+        Ok(set)
     }
 
     fn new_with(source: Source, rows: Option<Py<PyAny>>) -> Self {
@@ -96,7 +115,7 @@ impl ResultSet {
         }
     }
 
-    /// The Python object. Nothing it holds leads back to it, unless the program gives it attributes: see `__setattr__`.
+    /// The Python object. Nothing but its rows leads back to it, unless the program gives it attributes: see `__setattr__`.
     pub(crate) fn into_object(self, py: Python<'_>) -> PyResult<Bound<'_, Self>> {
         let set = Bound::new(py, self)?;
         raw::untrack(set.as_any());
@@ -116,6 +135,14 @@ impl ResultSet {
         let empty = PyList::empty(py).into_any().unbind();
         self.with(|state| state.rows.get_or_insert(empty).clone_ref(py))
             .into_bound(py)
+    }
+
+    /// The rows, as the program may keep and change them: from now on the collector must see them, and this.
+    fn exposed_rows<'py>(slf: &Bound<'py, Self>) -> Bound<'py, PyAny> {
+        let rows = slf.get().rows(slf.py());
+        track_list(&rows);
+        raw::track(slf.as_any());
+        rows
     }
 
     fn set_rows(&self, rows: Bound<'_, PyAny>) {
@@ -140,6 +167,7 @@ impl ResultSet {
             Source::Future(future) => future,
             Source::Unasked(unasked, rows) => {
                 let rows = rows.unwrap_or_else(|| py.None());
+                track_list(rows.bind(py));
                 let future = unasked.into_future(py, rows)?.into_any().unbind();
                 let source = Source::Future(future.clone_ref(py));
                 let before = self.with(|state| std::mem::replace(&mut state.source, source));
@@ -207,6 +235,13 @@ impl ResultSet {
         self.set_rows(all.into_any());
         self.with(|state| state.list_mode = true);
         Ok(())
+    }
+}
+
+/// Undoes what was done to a list of rows when nobody could change it.
+fn track_list(rows: &Bound<'_, PyAny>) {
+    if rows.is_exact_instance_of::<PyList>() {
+        raw::track(rows);
     }
 }
 
@@ -290,8 +325,9 @@ impl ResultSet {
 
     /// The rows of the current page.
     #[getter]
-    fn current_rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let rows = self.rows(py);
+    fn current_rows<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let rows = Self::exposed_rows(slf);
         if rows.is_truthy()? {
             Ok(rows)
         } else {
@@ -300,8 +336,8 @@ impl ResultSet {
     }
 
     #[getter(_current_rows)]
-    fn raw_current_rows<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        self.rows(py)
+    fn raw_current_rows<'py>(slf: &Bound<'py, Self>) -> Bound<'py, PyAny> {
+        Self::exposed_rows(slf)
     }
 
     #[setter(_current_rows)]
@@ -529,8 +565,10 @@ impl ResultSet {
             return Ok(());
         }
         if let Ok(state) = self.state.try_lock() {
-            if let Source::Future(future) = &state.source {
-                visit.call(future)?;
+            match &state.source {
+                Source::Future(future) => visit.call(future)?,
+                Source::Unasked(_, rows) => visit.call(rows)?,
+                Source::Gone => {}
             }
             visit.call(&state.rows)?;
             if let Some(extras) = &state.extras {

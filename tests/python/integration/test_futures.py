@@ -6,9 +6,11 @@ Unless a test says otherwise it passes on the published driver unchanged.
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 import uuid
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -205,6 +207,22 @@ def test_a_result_gives_its_future_when_it_is_asked_for(session: Session) -> Non
         got = Calls()
         result.response_future.add_callback(got)
         assert got.arguments == [(None,)]
+
+
+def test_a_result_whose_rows_lead_back_to_it_is_collected(session: Session) -> None:
+    class Witness:
+        pass
+
+    select = session.prepare("SELECT name FROM numbers WHERE id = ?")
+    ((_, one_of_many),) = execute_concurrent_with_args(session, select, [(7,)])
+    gone = []
+    for result in (session.execute(select, (7,)), one_of_many):
+        witness = Witness()
+        gone.append(weakref.ref(witness))
+        result.current_rows.extend((result, witness))
+    del result, witness, one_of_many
+    gc.collect()
+    assert [witness() for witness in gone] == [None, None]
 
 
 def test_one_of_many_pages_is_followed_by_the_others(session: Session) -> None:

@@ -124,7 +124,7 @@ impl DecodePlan {
         &self.names
     }
 
-    pub(super) fn is_atomic(&self) -> bool {
+    pub(crate) fn is_atomic(&self) -> bool {
         self.atomic
     }
 
