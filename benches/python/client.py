@@ -269,12 +269,16 @@ def main() -> None:
         }
     else:
         if args.mode == "numpy":
-            from cassandra.protocol import NumpyProtocolHandler
+            from cassandra import protocol
 
-            if NumpyProtocolHandler is None:
+            handler = protocol.NumpyProtocolHandler
+            if handler is None:
                 print("it has no NumPy handler", file=sys.stderr)
                 raise SystemExit(NOT_THERE)
-            session.client_protocol_handler = NumpyProtocolHandler
+            if args.workload == "w4":
+                # Vectors as one array, where there is a handler for that: NumpyProtocolHandler makes lists of them.
+                handler = getattr(protocol, "NumpyColumnsProtocolHandler", handler)
+            session.client_protocol_handler = handler
             session.default_fetch_size = PAGE_SIZE.get(args.workload, 5_000)
         prepared = session.prepare(args.statement)
         prepared.fetch_size = PAGE_SIZE.get(args.workload, 5_000)
