@@ -126,14 +126,17 @@ def test_a_request_times_out_while_its_thread_drives_the_sockets(
     with Cluster([host], port=int(port), protocol_version=4) as cluster:
         session = cluster.connect()
         prepared = session.prepare(W1)
+
+        def until_it_has_stopped() -> None:
+            while True:
+                session.execute(prepared, (0, "text"), timeout=0.05)
+
         for _ in range(3):
             for number in range(ONE_BY_ONE):
                 session.execute(prepared, (number, "text"))
             process.send_signal(signal.SIGSTOP)
-            # It may answer some more until it has stopped.
             with pytest.raises(OperationTimedOut):
-                while True:
-                    session.execute(prepared, (0, "text"), timeout=0.05)
+                until_it_has_stopped()
             process.send_signal(signal.SIGCONT)
             session.execute(prepared, (0, "text"))
 
