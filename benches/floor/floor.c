@@ -291,6 +291,9 @@ static PyObject *row(const char **at, const char *types, PyObject *class, PyObje
             PyTuple_SET_ITEM(found, index, item);
         }
     }
+    /* A tuple of values that refer to nothing is no business of the cyclic collector. */
+    if (found != NULL && names == Py_None && strpbrk(types, "LF") == NULL && PyObject_GC_IsTracked(found))
+        PyObject_GC_UnTrack(found);
     return found;
 }
 

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import collections
 import json
+import os
 import sys
 import threading
 import time
@@ -207,8 +208,11 @@ def run_numpy(session: Any, prepared: Any, args: argparse.Namespace, meter: Mete
             return
 
 
-NOT_THERE = 4
-"""Exit status where the driver has not got what is to be measured."""
+def give_up(why: str) -> None:
+    """Ends the program where the driver has not got what is to be measured: no failure, but a line of the report."""
+    print(why, file=sys.stderr, flush=True)
+    os._exit(4)
+
 
 MODES: dict[str, Callable[[Any, Any, argparse.Namespace, Meter], None]] = {
     "sync": run_sync,
@@ -255,6 +259,8 @@ def main() -> None:
     )
     session = cluster.connect()
     connected = time.perf_counter()
+    if args.mode == "connect" and not args.without_schema and not cluster.metadata.keyspaces:
+        give_up("it reads no schema yet")
     if args.mode == "connect":
         result = {
             "operations": 1,
@@ -273,8 +279,7 @@ def main() -> None:
 
             handler = protocol.NumpyProtocolHandler
             if handler is None:
-                print("it has no NumPy handler", file=sys.stderr)
-                raise SystemExit(NOT_THERE)
+                give_up("it has no NumPy handler")
             if args.workload == "w4":
                 # Vectors as one array, where there is a handler for that: NumpyProtocolHandler makes lists of them.
                 handler = getattr(protocol, "NumpyColumnsProtocolHandler", handler)

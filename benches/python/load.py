@@ -23,12 +23,14 @@ def main() -> None:
     description = json.load(sys.stdin)
     cluster = Cluster([host], port=int(port), protocol_version=4)
     session = cluster.connect()
+    # On a busy machine a node that has just started takes its time.
+    session.default_timeout = 120
     for statement in description["schema"]:
         session.execute(statement)
 
     chance = random.Random(1)  # the same rows every time
 
-    def load(text: str, rows: list[tuple[object, ...]], concurrency: int = 128) -> None:
+    def load(text: str, rows: list[tuple[object, ...]], concurrency: int = 32) -> None:
         execute_concurrent_with_args(
             session, session.prepare(text), rows, concurrency=concurrency, raise_on_first_error=True
         )

@@ -17,12 +17,13 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from . import peers, plan, report, servers, targets
+from . import chart, growth, peers, plan, report, servers, targets
 from .peers import say
 from .plan import Placement
 
 TARGETS = Path("benches/targets.toml")
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+MARKER = "<!-- figures, {}: {} -->"
+"""A line of a file that takes tables; of which kind, and whether they begin or end there."""
 NOT_THERE = 4
 """Exit status of a client that has not got what is to be measured: a line of the report, not a failure of the run."""
 
@@ -44,7 +45,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ours", type=Path, default=Path("build/venv/bin/python"), help="Python with Helenus")
     parser.add_argument("--peers", type=Path, default=Path("build/peers"), help="where peers are installed")
     parser.add_argument("--out", type=Path, default=Path("build/bench"), help="where results go")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help=f"put the tables between {BEGIN} and {END} there")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="put the tables between its markers")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw the CPU times, as SVG")
+    parser.add_argument("--growth", action="store_true", help="measure cost as work grows instead")
+    parser.add_argument("--from", type=Path, dest="kept", metavar="FILE", help="a kept run (.json), to report anew")
     parser.add_argument("--list", action="store_true", help="say what would be measured")
     return parser.parse_args()
 
@@ -129,43 +133,86 @@ def measure(args: argparse.Namespace, groups: list[plan.Group], addresses: dict[
     return run
 
 
-def splice(file: Path, text: str) -> None:
-    """Replaces what is between the two markers.
+def splice(file: Path, kind: str, text: str) -> None:
+    """Replaces what is between the two markers of this kind of run.
 
     :raises SystemExit: when the file has not got them.
     """
-    before, begin, rest = file.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{file} has not got the lines {BEGIN} and {END}")
-    file.write_text(f"{before}{BEGIN}\n{text.strip()}\n{END}{after}", encoding="utf-8")
+    begin, end = MARKER.format(kind, "begin"), MARKER.format(kind, "end")
+    before, found, rest = file.read_text(encoding="utf-8").partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended:
+        raise SystemExit(f"{file} has not got the lines {begin} and {end}")
+    file.write_text(f"{before}{begin}\n{text.strip()}\n{end}{after}", encoding="utf-8")
 
 
-def publish(args: argparse.Namespace, groups: list[plan.Group], run: Run, missing: list[str]) -> None:
-    """Prints the tables and keeps them."""
-    known = targets.load(TARGETS)
-    found = report.outcomes(groups, run.results)
+def heading(args: argparse.Namespace) -> str:
+    """What a reader has to know of a run."""
     server = "one real Cassandra node" if args.address else "canned responder"
-    head = (
+    return (
         f"{machine()}; load at the end {os.getloadavg()[0]:.1f}; commit {commit()}. Server: {server}. Medians of"
         f" {args.rounds} interleaved rounds of {args.seconds} s (`{' '.join(['benches/run', *sys.argv[1:]])}`)."
     )
-    reached = report.standings(known, found)
-    summary = "\n".join(targets.summary(reached))
-    notes = report.notes(groups, run.failures, missing)
-    text = "\n\n".join(part for part in (head, summary, report.table(found, known), notes) if part) + "\n"
+
+
+def keep(args: argparse.Namespace, kind: str, text: str, run: Run, more: dict[str, Any]) -> None:
+    """Prints the tables and keeps them with the measurements."""
     args.out.mkdir(parents=True, exist_ok=True)
     stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    file = args.out / f"{stamp}-{'real' if args.address else 'canned'}"
+    file = args.out / f"{stamp}-{kind}"
     file.with_suffix(".md").write_text(text, encoding="utf-8")
     kept = [{"group": group, "client": name, "runs": runs} for (group, name), runs in run.results.items()]
-    file.with_suffix(".json").write_text(
-        json.dumps({"machine": machine(), "results": kept}, indent=1), encoding="utf-8"
-    )
+    failed = [{"group": group, "client": name, "why": why} for (group, name), why in run.failures.items()]
+    data = {**more, "results": kept, "failures": failed}
+    file.with_suffix(".json").write_text(json.dumps(data, indent=1), encoding="utf-8")
     print(text)
     if args.markdown is not None:
-        splice(args.markdown, text)
+        splice(args.markdown, kind, text)
     say(f"kept as {file}.md and .json")
+
+
+def publish(args: argparse.Namespace, groups: list[plan.Group], run: Run, missing: list[str], head: str) -> None:
+    """The tables of groups, and the chart."""
+    known = targets.load(TARGETS)
+    found = report.outcomes(groups, run.results)
+    reached = report.standings(known, found)
+    summary = "\n".join(f"- {line}" for line in targets.summary(reached))
+    notes = report.notes(groups, run.failures, missing)
+    text = "\n\n".join(part for part in (head, summary, report.table(found, known), notes) if part) + "\n"
+    keep(args, "real" if groups[0].id.startswith("real-") else "canned", text, run, {"head": head, "missing": missing})
+    if args.chart is not None:
+        chart.write(args.chart, found, head.partition(" (`")[0])
+
+
+def restored(file: Path) -> tuple[Run, list[str], str]:
+    """A run that was kept."""
+    data = json.loads(file.read_text(encoding="utf-8"))
+    run = Run()
+    for entry in data["results"]:
+        run.results[entry["group"], entry["client"]] = entry["runs"]
+    for entry in data["failures"]:
+        run.failures[entry["group"], entry["client"]] = entry["why"]
+    return run, data["missing"], data["head"]
+
+
+def grow(args: argparse.Namespace, testkit: Path, rust: Path, statements: dict[str, str]) -> int:
+    """Cost as work grows."""
+    steps = [
+        step
+        for step in growth.steps(rust, statements, args.ours if args.ours.exists() else None)
+        if re.search(args.only, step.group.title)
+    ]
+    if args.list:
+        for step in steps:
+            print(step.group.title)
+        return 0
+    with servers.canned(testkit) as addresses:
+        run = measure(args, growth.groups(steps), addresses)
+        say("== memory of pages")
+        memory = growth.memory(rust.with_name("page-memory"), statements, addresses[Placement.FREE])
+    parts = [heading(args), growth.table(steps, run.results), memory]
+    keep(args, "growth", "\n\n".join(parts) + "\n", run, {})
+    return 0 if run.is_complete else 1
 
 
 def main() -> int:
@@ -181,17 +228,24 @@ def main() -> int:
         args.address = contact_points.split(",")[0]
         args.load = True
     description = servers.describe(testkit)
+    statements = json.loads(description)["statements"]
+    if args.growth:
+        return grow(args, testkit, rust, statements)
     programs, missing = peers.programs(rust, args.ours, args.peers)
-    every = (plan.real if args.address else plan.canned)(programs, json.loads(description)["statements"])
+    is_real = args.address or (args.kept is not None and args.kept.stem.endswith("-real"))
     groups = [
         dataclasses.replace(group, clients=clients)
-        for group in every
+        for group in (plan.real if is_real else plan.canned)(programs, statements)
         if (re.search(args.only, group.title) or re.search(args.only, group.id))
         and (clients := tuple(client for client in group.clients if re.search(args.clients, client.name)))
     ]
     if args.list:
         for group in groups:
             print(f"{group.id}: {group.title} -- {', '.join(client.name for client in group.clients)}")
+        return 0
+    if args.kept is not None:
+        run, missing, head = restored(args.kept)
+        publish(args, groups, run, missing, head)
         return 0
     if args.address:
         if args.load:
@@ -204,7 +258,7 @@ def main() -> int:
     else:
         with servers.canned(testkit) as addresses:
             run = measure(args, groups, addresses)
-    publish(args, groups, run, missing)
+    publish(args, groups, run, missing, heading(args))
     return 0 if run.is_complete else 1
 
 

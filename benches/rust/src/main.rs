@@ -92,9 +92,6 @@ struct Plan {
     /// Connections to the node, where the client lets one choose
     #[arg(long, default_value_t = 1)]
     connections: usize,
-    /// Columns of a wide row
-    #[arg(long, default_value_t = 1)]
-    columns: usize,
     /// Whether connecting includes reading the schema, where the client lets one choose
     #[arg(long)]
     schema: bool,

@@ -42,7 +42,7 @@ pub(super) struct Answers {
 
 impl Answers {
     pub(super) fn new(version: ProtocolVersion, compression: Option<Compression>) -> Self {
-        let empty = |workload: &Workload| {
+        let empty = |workload: Workload| {
             (0..2 * workload.pages().max(1))
                 .map(|_| OnceCell::new())
                 .collect()
@@ -50,11 +50,11 @@ impl Answers {
         Self {
             version,
             compression,
-            encoded: Workload::ALL.iter().map(empty).collect(),
+            encoded: Workload::every().map(empty).collect(),
         }
     }
 
-    /// The answer of this workload (an index of [`Workload::ALL`]). Pages count from 0.
+    /// The answer of this workload (its place in [`Workload::every`]). Pages count from 0.
     ///
     /// # Errors
     /// [`EncodeError`] when the version cannot express it.
@@ -64,16 +64,20 @@ impl Answers {
         page: usize,
         without_metadata: bool,
     ) -> Result<Option<&Answer>, EncodeError> {
-        let (Some(kind), Some(cells)) = (Workload::ALL.get(workload), self.encoded.get(workload)) else {
-            return Ok(None);
-        };
-        let Some(cell) = cells.get(2 * page + usize::from(without_metadata)) else {
+        let Some(cell) = self
+            .encoded
+            .get(workload)
+            .and_then(|cells| cells.get(2 * page + usize::from(without_metadata)))
+        else {
             return Ok(None);
         };
         if let Some(answer) = cell.get() {
             return Ok(Some(answer));
         }
-        let answer = self.encode(*kind, page, without_metadata)?;
+        let Some(kind) = Workload::every().nth(workload) else {
+            return Ok(None);
+        };
+        let answer = self.encode(kind, page, without_metadata)?;
         Ok(Some(cell.get_or_init(|| answer)))
     }
 

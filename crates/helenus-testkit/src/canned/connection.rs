@@ -24,7 +24,8 @@ const SKIP_METADATA: u8 = 0x02;
 /// What all connections share.
 pub(super) struct Catalog {
     node: HealthyNode,
-    /// Ids of the workloads' statements; the position modulo [`Workload::ALL`] is the workload.
+    workloads: Vec<Workload>,
+    /// Ids of the workloads' statements; the position modulo the number of workloads is the workload.
     ids: Vec<Bytes>,
     answers: HashMap<(ProtocolVersion, Option<Compression>), Rc<Answers>>,
 }
@@ -34,10 +35,11 @@ impl Catalog {
         let keyspaces = [None, Some(KEYSPACE)];
         let ids = keyspaces
             .into_iter()
-            .flat_map(|keyspace| Workload::ALL.map(|workload| workload.statement().id(keyspace)))
+            .flat_map(|keyspace| Workload::every().map(move |workload| workload.statement().id(keyspace)))
             .collect();
         Self {
             node,
+            workloads: Workload::every().collect(),
             ids,
             answers: HashMap::new(),
         }
@@ -55,7 +57,7 @@ impl Catalog {
         self.ids
             .iter()
             .position(|known| known == id)
-            .map(|position| position % Workload::ALL.len())
+            .map(|position| position % self.workloads.len())
     }
 }
 
@@ -166,7 +168,7 @@ impl Connection {
         ) {
             let (id, without_metadata) = agreed.read_execute(&envelope.body)?;
             if let Some(workload) = catalog.workload(id) {
-                let page = match Workload::ALL[workload].pages() {
+                let page = match catalog.workloads[workload].pages() {
                     0 | 1 => 0,
                     _ => page_asked_for(&envelope)?,
                 };
@@ -219,7 +221,8 @@ impl Connection {
         let received = Received::new(0, header, body, |id| catalog.node.text_of(id))?;
         match received.request().request {
             Request::Query(query) if self.agreed.is_some() => {
-                let known = Workload::ALL
+                let known = catalog
+                    .workloads
                     .iter()
                     .position(|workload| workload.text() == query.text);
                 if let Some(workload) = known {

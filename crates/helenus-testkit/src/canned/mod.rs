@@ -7,6 +7,7 @@
 
 mod answers;
 mod connection;
+mod growing;
 mod outbox;
 mod rows;
 mod server;
@@ -15,5 +16,6 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
+pub use growing::Growing;
 pub use server::CannedServer;
 pub use workload::{KEYSPACE, Workload};

@@ -35,6 +35,25 @@ pub(super) fn generate(
     }
 }
 
+/// One row of as many cells as there are columns.
+pub(super) fn wide(columns: Arc<[ColumnSpec]>, count: usize, write: fn(u64, &mut Vec<u8>)) -> Rows {
+    let cells = generate(columns, 0..count, write);
+    Rows {
+        row_count: 1,
+        ..cells
+    }
+}
+
+/// One cell: an int.
+pub(super) fn int(number: u64, out: &mut Vec<u8>) {
+    cell(&(number as i32).to_be_bytes(), out);
+}
+
+/// One cell: a text of 20 bytes.
+pub(super) fn text(number: u64, out: &mut Vec<u8>) {
+    cell(format!("text-of-cell-{number:07}").as_bytes(), out);
+}
+
 /// int, text of 100 bytes.
 pub(super) fn short(number: u64, out: &mut Vec<u8>) {
     cell(&(number as i32).to_be_bytes(), out);

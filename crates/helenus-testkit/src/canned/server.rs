@@ -108,7 +108,7 @@ impl Server {
         let mut topology = Topology::default();
         topology.nodes.push(NodeInfo::new(address));
         Workload::describe(&mut topology);
-        let script = Workload::ALL.iter().fold(Script::new(), |script, workload| {
+        let script = Workload::every().fold(Script::new(), |script, workload| {
             script.statement(workload.statement())
         });
         Ok(Self {

@@ -114,6 +114,30 @@ async fn every_version_and_compression_gets_every_workload_whole() {
 }
 
 #[tokio::test]
+async fn answers_that_grow_have_the_columns_and_rows_of_their_names() {
+    let server = server();
+    let mut client = Client::connect(server.address(), ProtocolVersion::V4, None).await;
+    for (name, columns, rows) in [("ints_10", 10, 1), ("texts_500", 500, 1), ("rows_1000", 2, 1_000)] {
+        let workload = Workload::every()
+            .find(|workload| workload.name() == name)
+            .unwrap();
+        let prepared = prepare(&mut client, workload).await;
+        let pages = all_pages(&mut client, &prepared, false).await;
+        let [page] = &*pages else {
+            panic!("{} pages of {name}", pages.len());
+        };
+        assert_eq!(
+            (page.metadata.column_count, page.row_count),
+            (columns, rows),
+            "{name}"
+        );
+        if name != "texts_500" {
+            first_cells(page);
+        }
+    }
+}
+
+#[tokio::test]
 async fn page_that_was_never_given_ends_the_connection() {
     let server = server();
     let mut client = Client::connect(server.address(), ProtocolVersion::V4, None).await;

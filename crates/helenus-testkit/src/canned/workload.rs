@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use helenus_protocol::{CqlType, NativeType, Rows};
 
+use super::growing::{self, Growing, Shape};
 use super::rows;
 use crate::fake::{Statement, Topology, column_specs};
 
@@ -33,10 +34,12 @@ pub enum Workload {
     W7r,
     /// Insert of one blob of 1 MiB.
     W7w,
+    /// A select whose answer is one of several sizes. Only the canned responder has these.
+    Growing(&'static Growing),
 }
 
 impl Workload {
-    /// All of them.
+    /// All but those that grow.
     pub const ALL: [Self; 7] = [
         Self::W1,
         Self::W2,
@@ -46,6 +49,13 @@ impl Workload {
         Self::W7r,
         Self::W7w,
     ];
+
+    /// All of them, those that grow last.
+    pub fn every() -> impl Iterator<Item = Self> {
+        Self::ALL
+            .into_iter()
+            .chain(growing::ALL.iter().map(Self::Growing))
+    }
 
     /// The name that reports use.
     pub fn name(self) -> &'static str {
@@ -57,6 +67,7 @@ impl Workload {
             Self::W4 => "w4",
             Self::W7r => "w7r",
             Self::W7w => "w7w",
+            Self::Growing(growing) => growing.name,
         }
     }
 
@@ -73,6 +84,7 @@ impl Workload {
             Self::W4 => "SELECT k, v FROM bench.w4 WHERE p = ?",
             Self::W7r => "SELECT v FROM bench.w7 WHERE k = ?",
             Self::W7w => "INSERT INTO bench.w7 (k, v) VALUES (?, ?)",
+            Self::Growing(growing) => growing.text,
         }
     }
 
@@ -80,7 +92,7 @@ impl Workload {
     pub fn pages(self) -> usize {
         match self {
             Self::W1 | Self::W7w => 0,
-            Self::W2 | Self::W7r => 1,
+            Self::W2 | Self::W7r | Self::Growing(_) => 1,
             Self::W3 | Self::W3n => 10,
             Self::W4 => 4,
         }
@@ -108,13 +120,18 @@ impl Workload {
                 rows::vector,
             )),
             Self::W7r => Some(rows::generate(columns, 0..1, rows::large_blob)),
+            Self::Growing(growing) => Some(match growing.shape {
+                Shape::Ints(count) => rows::wide(columns, count, rows::int),
+                Shape::Texts(count) => rows::wide(columns, count, rows::text),
+                Shape::Rows(count) => rows::generate(columns, 0..count, rows::short),
+            }),
         }
     }
 
     /// Markers and columns, for PREPARED.
     pub(super) fn statement(self) -> Statement {
         let key = match self {
-            Self::W1 | Self::W2 | Self::W7r | Self::W7w => "k",
+            Self::W1 | Self::W2 | Self::W7r | Self::W7w | Self::Growing(_) => "k",
             Self::W3 | Self::W3n | Self::W4 => "p",
         };
         let mut markers = vec![(key, NativeType::Int.into())];
@@ -139,6 +156,7 @@ impl Workload {
             Self::W3 | Self::W3n => "w3",
             Self::W4 => "w4",
             Self::W7r | Self::W7w => "w7",
+            Self::Growing(growing) => growing.name,
         }
     }
 
@@ -168,6 +186,7 @@ impl Workload {
             ],
             Self::W4 => vec![("k", Int.into()), ("v", CqlType::vector(Float, DIMENSIONS))],
             Self::W7r => vec![("v", Blob.into())],
+            Self::Growing(growing) => growing.columns(),
         }
     }
 

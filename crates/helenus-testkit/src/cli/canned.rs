@@ -32,8 +32,7 @@ pub(super) struct Canned {
 impl Canned {
     pub(super) fn execute(self) -> Result<ExitCode, Failure> {
         if self.describe {
-            let statements: serde_json::Map<_, _> = Workload::ALL
-                .into_iter()
+            let statements: serde_json::Map<_, _> = Workload::every()
                 .map(|workload| (workload.name().to_owned(), workload.text().into()))
                 .collect();
             let description = serde_json::json!({ "schema": Workload::schema(), "statements": statements });
