@@ -7,7 +7,7 @@ import statistics
 from typing import Any
 
 from . import targets
-from .plan import Client, Group, Kind
+from .plan import OURS, Client, Group, Kind
 from .targets import Standing
 
 Results = dict[tuple[str, str], list[dict[str, Any]]]
@@ -231,6 +231,8 @@ def table(found: list[Outcome], known: dict[str, dict[str, Any]]) -> str:
                 *(_reached(group.id, known, reached) if is_ours else ("", "")),
             )
             lines.append(_line(cells))
+        if outcome.ours is None and group.id in known:
+            lines.append(_line((OURS, *[""] * (len(HEADINGS) - 3), *_reached(group.id, known, reached))))
     connecting = [outcome for outcome in found if outcome.group.is_connecting]
     if connecting:
         lines += ["", *_head(CONNECTING)]
@@ -252,7 +254,7 @@ def table(found: list[Outcome], known: dict[str, dict[str, Any]]) -> str:
             )
             lines.append(_line(cells))
         if outcome.ours is None and group.id in known:
-            lines.append(_line(("helenus", *[""] * (len(CONNECTING) - 3), "missed (no figure)", "missed (no figure)")))
+            lines.append(_line((OURS, *[""] * (len(CONNECTING) - 3), *_reached(group.id, known, reached))))
     return "\n".join(lines)
 
 
