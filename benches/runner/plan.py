@@ -97,6 +97,7 @@ V4_ONLY = "scylla speaks v4 only"
 ACSYLLA_DECIMALS = "acsylla fails on the decimals of this workload"
 ACSYLLA_VECTORS = "acsylla gives vectors as undecoded bytes"
 ACSYLLA_ASYNC = "acsylla has no callbacks, futures or threads: see asyncio"
+ARRAYS = "helenus by NumpyColumnsProtocolHandler, one array of all vectors; NumpyProtocolHandler makes lists, as peers do"
 ONLY_AWAITS = "the futures of cassandra-driver and scylla-driver cannot be awaited"
 
 
@@ -255,7 +256,8 @@ def _python(found: Catalogue) -> None:
     found.python("python-w4-lists", title, "w4", "pages", free, unit="row", notes=(ACSYLLA_VECTORS,))
     for workload in ("w3n", "w3", "w4"):
         title = f"{NAMES[workload]}, NumPy"
-        found.python(f"python-{workload}-numpy", title, workload, "numpy", free, who="published fork", unit="row")
+        arguments = {"who": "published fork", "unit": "row", "notes": (ARRAYS,) if workload == "w4" else ()}
+        found.python(f"python-{workload}-numpy", title, workload, "numpy", free, **arguments)
     for workload in ("w7r", "w7w"):
         found.python(f"python-{workload}", NAMES[workload], workload, "sync", free, who=every)
 
