@@ -97,7 +97,7 @@ V4_ONLY = "scylla speaks v4 only"
 ACSYLLA_DECIMALS = "acsylla fails on the decimals of this workload"
 ACSYLLA_VECTORS = "acsylla gives vectors as undecoded bytes"
 ACSYLLA_ASYNC = "acsylla has no callbacks, futures or threads: see asyncio"
-ARRAYS = "helenus by NumpyColumnsProtocolHandler: one array of all vectors; NumpyProtocolHandler makes lists, like peers"
+ARRAYS = "helenus by NumpyColumnsProtocolHandler: one array of all vectors; NumpyProtocolHandler makes lists"
 ONLY_AWAITS = "the futures of cassandra-driver and scylla-driver cannot be awaited"
 
 
