@@ -7,15 +7,17 @@ import os
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 from .baseline import Baseline, tools, write
+from .callgrind import Profile
 from .cases import CASES, PYTHON, RUST, Case
 from .measure import Count, Measuring, Programs
-from .tree import Tree
+from .tree import CALLERS, Tree
 
 BASELINE = Path("benches/instructions/baseline.toml")
-IN_THE_PAGE = {"rust": ("w1-256", "w1-1", "w3", "w3-borrowed"), "python": ("py-w1", "py-w1-concurrent", "py-w3")}
+IN_THE_PAGE = ("w1-1", "w1-256", "w3", "w3-borrowed", "py-w1", "py-w1-concurrent", "py-w3")
 """Cases whose trees are in the page on performance."""
 
 
@@ -38,7 +40,7 @@ def build(testkit: Path | None) -> tuple[Path, Path]:
     """The test bed, unless there is one, and the clients."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", "target")).absolute()
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
-    command = ["cargo", "build", "--quiet", "--locked", "--manifest-path"]
+    command = ["cargo", "build", "--quiet", "--manifest-path"]
     if testkit is None:
         testkit = target / "debug" / "helenus-testkit"
         subprocess.run([*command, "Cargo.toml", "--package", "helenus-testkit"], check=True, env=environment)
@@ -83,15 +85,11 @@ def put(page: Path, name: str, text: str) -> None:
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
-def trees(measuring: Measuring, cases: list[Case]) -> dict[str, str]:
-    """The tree of each case, headed by what it is of."""
-    found = {}
-    for case in cases:
-        profile, units = measuring.profile(case)
-        language = "Rust" if case.language == RUST else "Python"
-        head = f"{language}, {case.title}: {profile.total / units:,.0f} instructions a {case.unit}"
-        found[case.name] = f"{head}\n{Tree(profile, units)}"
-    return found
+def tree(case: Case, profile: Profile, units: int) -> str:
+    """The tree of a case, headed by what it is of."""
+    language = "Rust" if case.language == RUST else "Python"
+    head = f"{language}, {case.title}: {profile.total / units:,.0f} instructions a {case.unit}"
+    return f"{head}\n{Tree(profile, units)}"
 
 
 def main() -> int:
@@ -112,23 +110,28 @@ def main() -> int:
     failed = False
     with measuring.serving({case.in_flight for case in cases}):
         if args.tree:
-            print("\n\n".join(trees(measuring, cases).values()))
+            for case in cases:
+                print(tree(case, *measuring.profile(case, CALLERS)), end="\n\n", flush=True)
             return 0
+        shown: dict[str, list[str]] = defaultdict(list)
         baseline = None if args.update or args.markdown else Baseline(BASELINE, here)
         for difference in baseline.differences if baseline else ():
             say(f"   {difference}")
         print(f"{'':48} {'instructions':>12} {'own':>12} {'allocations':>12} {'bytes':>14}")
         for case in cases:
-            count = counts[case.name] = measuring.count(case)
+            is_shown = args.markdown is not None and case.name in IN_THE_PAGE
+            count, profile, units = measuring.count(case, CALLERS if is_shown else 0)
+            counts[case.name] = count
+            if is_shown:
+                shown[case.language].append(tree(case, profile, units))
             verdict = baseline.compare(case, count) if baseline else None
             failed |= verdict is not None and verdict.failed
             text = "" if verdict is None else f"FAILED: {verdict.text}" if verdict.failed else verdict.text
             print(row(case, count, text), flush=True)
         if args.markdown:
             put(args.markdown, "counts", table(cases, counts))
-            for language, names in IN_THE_PAGE.items():
-                shown = trees(measuring, [case for case in cases if case.name in names])
-                put(args.markdown, f"{language} trees", "```text\n" + "\n\n".join(shown.values()) + "\n```")
+            for language, texts in shown.items():
+                put(args.markdown, f"{language} trees", "```text\n" + "\n\n".join(texts) + "\n```")
     if args.update:
         write(BASELINE, here, counts)
     if failed:

@@ -55,16 +55,19 @@ def _rust() -> list[Case]:
 
 
 def _python() -> list[Case]:
-    # Two threads take turns, not the same ones every time.
-    single: dict[str, Any] = {"warm_up": 500, "count": 1_000, "margin": 0.10}
-    batch: dict[str, Any] = {"in_flight": 256, "warm_up": 1_024, "count": 4_096, "margin": 0.10}
+    # Two threads take turns, not the same ones every time: counts swing by 4 % one at a time and with callbacks, by
+    # 1.5 % where one call has many requests.
+    single: dict[str, Any] = {"warm_up": 500, "count": 1_000, "margin": 0.08}
+    batch: dict[str, Any] = {"in_flight": 256, "warm_up": 1_024, "count": 4_096}
+    together: dict[str, Any] = {**batch, "margin": 0.06}
+    called: dict[str, Any] = {**batch, "margin": 0.10}
     return [
         Case("py-w1", "w1, execute, 1 at a time", PYTHON, "sync:w1", "w1", **single),
         Case("py-w2", "w2, execute, 1 at a time", PYTHON, "sync:w2", "w2", **single),
-        Case("py-w1-concurrent", "w1, execute_concurrent_with_args, 256", PYTHON, "concurrent:w1", "w1", **batch),
-        Case("py-w2-concurrent", "w2, execute_concurrent_with_args, 256", PYTHON, "concurrent:w2", "w2", **batch),
-        Case("py-w1-callbacks", "w1, callbacks, 256 in flight", PYTHON, "callbacks:w1", "w1", **batch),
-        Case("py-w2-callbacks", "w2, callbacks, 256 in flight", PYTHON, "callbacks:w2", "w2", **batch),
+        Case("py-w1-concurrent", "w1, execute_concurrent_with_args, 256", PYTHON, "concurrent:w1", "w1", **together),
+        Case("py-w2-concurrent", "w2, execute_concurrent_with_args, 256", PYTHON, "concurrent:w2", "w2", **together),
+        Case("py-w1-callbacks", "w1, callbacks, 256 in flight", PYTHON, "callbacks:w1", "w1", **called),
+        Case("py-w2-callbacks", "w2, callbacks, 256 in flight", PYTHON, "callbacks:w2", "w2", **called),
         Case("py-w3", "w3, named tuples", PYTHON, "pages:w3", "w3", unit="row"),
     ]
 
