@@ -45,6 +45,7 @@ from cassandra._driver.profiles import GraphAnalyticsExecutionProfile as GraphAn
 from cassandra._driver.profiles import GraphExecutionProfile as GraphExecutionProfile
 from cassandra._driver.profiles import ProfileManager as ProfileManager
 from cassandra._driver.profiles import default_lbp_factory as default_lbp_factory
+from cassandra._driver.schema import SchemaRefresh
 from cassandra._driver.session import Session as Session
 from cassandra._endpoints import DefaultEndPoint as DefaultEndPoint
 from cassandra._endpoints import DefaultEndPointFactory as DefaultEndPointFactory
@@ -157,7 +158,7 @@ class _ConfigMode:
     PROFILES = 2
 
 
-class Cluster:
+class Cluster(SchemaRefresh):
     """How to connect to a cluster, and what its sessions share. Nothing is connected before :meth:`connect`."""
 
     contact_points: Any = ["127.0.0.1"]
@@ -514,24 +515,6 @@ class Cluster:
         self._default_retry_policy = policy
         self.profile_manager.default.retry_policy = policy
 
-    @property
-    def schema_metadata_enabled(self) -> bool:
-        """Whether the schema is read."""
-        return self._schema_metadata_enabled
-
-    @schema_metadata_enabled.setter
-    def schema_metadata_enabled(self, enabled: bool) -> None:
-        self._schema_metadata_enabled = bool(enabled)
-
-    @property
-    def token_metadata_enabled(self) -> bool:
-        """Whether tokens are read."""
-        return self._token_metadata_enabled
-
-    @token_metadata_enabled.setter
-    def token_metadata_enabled(self, enabled: bool) -> None:
-        self._token_metadata_enabled = bool(enabled)
-
     def _set_legacy(self, name: str) -> None:
         """An option was set outside of a profile: profiles cannot be used from now on.
 
@@ -633,6 +616,7 @@ class Cluster:
         self._core = core
         self.protocol_version = core.protocol_version
         self.metadata.cluster_name, self.metadata.partitioner = core.description()
+        self.metadata.follow(core.schema)
         drain = core.drain()
         reference = weakref.ref(self)
 
@@ -672,6 +656,8 @@ class Cluster:
             "schema_agreement_wait": self.max_schema_agreement_wait,
             "max_requests_per_connection": self._max_requests,
             "prepare_on_all_hosts": self.prepare_on_all_hosts,
+            "schema_metadata": self.schema_metadata_enabled,
+            "token_metadata": self.token_metadata_enabled,
             "sockopts": list(self.sockopts or ()),
             "cql_version": self.cql_version,
             "no_compact": self.no_compact,

@@ -16,6 +16,7 @@ use pyo3::types::{PyDict, PyList};
 use crate::policy::{AuthAdapter, ReconnectionAdapter};
 use crate::profile;
 use crate::runtime::Io;
+use crate::schema::SchemaSnapshot;
 use crate::session::PreparedById;
 use crate::wait::{CompletionDrain, CompletionQueue, block_on_io};
 use crate::{convert, errors, failures, runtime};
@@ -163,6 +164,9 @@ impl ClusterCore {
         if let Some(count) = options.get("max_requests_per_connection")? {
             builder = builder.max_requests_per_connection(count);
         }
+        builder = builder
+            .schema_metadata(options.get("schema_metadata")?.unwrap_or(true))
+            .token_metadata(options.get("token_metadata")?.unwrap_or(true));
         if let Some(all) = options.get("prepare_on_all_hosts")? {
             builder = builder.prepare_on_all_nodes(all);
         }
@@ -256,6 +260,33 @@ impl ClusterCore {
         let cluster = self.context.cluster.clone();
         block_on_io(py, self.context.io, async move { cluster.refresh().await })?
             .map_err(|error| errors::driver_exception(py, format!("Node list was not refreshed: {error}")))
+    }
+
+    /// The schema and the tokens, as last read.
+    fn schema(&self) -> SchemaSnapshot {
+        SchemaSnapshot::new(self.context.cluster.state())
+    }
+
+    /// Say whether the schema is read after changes, and whether replicas are known.
+    fn set_metadata(&self, schema: bool, tokens: bool) {
+        self.context.cluster.set_metadata(schema, tokens);
+    }
+
+    /// Read a keyspace anew, or all.
+    ///
+    /// :raises DriverException: no node answers.
+    #[pyo3(signature = (keyspace=None))]
+    fn refresh_schema(&self, py: Python<'_>, keyspace: Option<String>) -> PyResult<()> {
+        let cluster = self.context.cluster.clone();
+        let refresh = async move {
+            match keyspace {
+                Some(name) => cluster.refresh_keyspace(name).await,
+                None => cluster.refresh_schema().await,
+            }
+        };
+        block_on_io(py, self.context.io, refresh)?.map_err(|error| {
+            errors::driver_exception(py, format!("Schema metadata was not refreshed: {error}"))
+        })
     }
 
     /// Drop what was worked out with the classes that were registered for user-defined types before.

@@ -34,6 +34,7 @@ mod raw;
 mod request;
 mod result_set;
 mod runtime;
+mod schema;
 mod session;
 mod sockopts;
 mod unasked;
@@ -63,6 +64,8 @@ mod core_module {
     use crate::result_set::ResultSet;
     #[pymodule_export]
     use crate::runtime::forked;
+    #[pymodule_export]
+    use crate::schema::{KeyspaceSnapshot, SchemaSnapshot};
     #[pymodule_export]
     use crate::session::SessionBase;
     #[pymodule_export]

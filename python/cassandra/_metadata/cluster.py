@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cassandra import UnsupportedOperation
@@ -16,6 +16,7 @@ from cassandra._policies.load_balancing import HostDistance
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from cassandra import _core
     from cassandra._metadata.keyspaces import KeyspaceMetadata
     from cassandra._metadata.tokens import Token
     from cassandra.pool import Host
@@ -37,19 +38,76 @@ class Metadata:
 
     cluster_name: str | None = None
     """The cluster's name."""
-    keyspaces: dict[str, KeyspaceMetadata] = None  # type: ignore[assignment]
-    """Keyspaces by name."""
     partitioner: str | None = None
     """The class name of the cluster's partitioner."""
-    token_map: TokenMap | None = None
-    """Which node owns which part of the ring."""
     dbaas: bool = False
     """Whether the cluster is Astra."""
 
     def __init__(self) -> None:
-        self.keyspaces = {}
+        self._keyspaces: dict[str, KeyspaceMetadata] = {}
+        self._token_map: TokenMap | None = None
         self._hosts: dict[Any, Host] = {}
         self._hosts_lock = threading.RLock()
+        self._source: Callable[[], _core.SchemaSnapshot] | None = None
+        self._seen: _core.SchemaSnapshot | None = None
+        self._tokens_seen: _core.SchemaSnapshot | None = None
+
+    @property
+    def keyspaces(self) -> dict[str, KeyspaceMetadata]:
+        """Keyspaces by name, as the core last read them."""
+        self._follow()
+        return self._keyspaces
+
+    @keyspaces.setter
+    def keyspaces(self, keyspaces: dict[str, KeyspaceMetadata]) -> None:
+        self._source = None
+        self._keyspaces = keyspaces
+
+    @property
+    def token_map(self) -> TokenMap | None:
+        """Which node owns which part of the ring; None when that is not known."""
+        snapshot = self._source() if self._source is not None else None
+        if snapshot is not None and snapshot.has_tokens():
+            with self._hosts_lock:
+                if self._tokens_seen is None or not snapshot.has_same_nodes(self._tokens_seen):
+                    hosts = {str(host.host_id): host for host in self.all_hosts()}
+                    owned = ((hosts.get(host_id), tokens) for host_id, tokens in snapshot.tokens())
+                    self.rebuild_token_map(
+                        self.partitioner, {host: tokens for host, tokens in owned if host is not None}
+                    )
+                    self._tokens_seen = snapshot
+        return self._token_map
+
+    @token_map.setter
+    def token_map(self, token_map: TokenMap | None) -> None:
+        self._token_map = token_map
+
+    def follow(self, source: Callable[[], _core.SchemaSnapshot]) -> None:
+        """Show what *source* gives from now on. For the driver itself."""
+        self._source = source
+
+    def _follow(self) -> None:
+        """Take over what the core has read of the schema since the last time."""
+        if self._source is None:
+            return
+        snapshot = self._source()
+        with self._hosts_lock:
+            if self._seen is not None and snapshot.is_same(self._seen):
+                return
+            from cassandra._metadata.from_core import FollowedKeyspace
+
+            found = dict(snapshot.keyspaces())
+            for name in self._keyspaces.keys() - found.keys():
+                del self._keyspaces[name]
+            for name, keyspace in found.items():
+                known = self._keyspaces.get(name)
+                if isinstance(known, FollowedKeyspace):
+                    known.follow(keyspace)
+                else:
+                    self._keyspaces[name] = FollowedKeyspace(keyspace, self._follow)
+            if self._token_map is not None:
+                self._token_map.tokens_to_hosts_by_ks.clear()
+            self._seen = snapshot
 
     def export_schema_as_string(self) -> str:
         """Write all keyspaces as CQL that makes them anew."""
@@ -69,14 +127,17 @@ class Metadata:
         self.partitioner = partitioner
         token_class = _token_class(partitioner)
         if token_class is None:
-            self.token_map = None
+            self._token_map = None
             return
         owners = {token_class.from_string(text): host for host, texts in token_map.items() for text in texts}
-        self.token_map = TokenMap(token_class, owners, sorted(owners), self)
+        self._token_map = TokenMap(token_class, owners, sorted(owners), self)
 
     def get_replicas(self, keyspace: str, key: Any) -> Sequence[Host]:
         """Give the nodes with replicas of a serialized partition key; none if they are not known."""
-        token_map = self.token_map
+        if self._source is not None:
+            hosts = {str(host.host_id): host for host in self.all_hosts()}
+            return [hosts[found] for found in self._source().replicas(keyspace, key) if found in hosts]
+        token_map = self._token_map
         if token_map is None:
             return []
         return token_map.get_replicas(keyspace, token_map.token_class.from_key(key))

@@ -277,7 +277,7 @@ impl Gathered {
     fn take_in(&mut self, shared: &ClusterShared, event: Event) -> bool {
         match event {
             Event::SchemaChange(change) => {
-                let wanted = shared.config.schema_metadata || shared.config.token_metadata;
+                let wanted = shared.wants_schema() || shared.wants_tokens();
                 tracing::debug!(?change, "event");
                 if wanted {
                     self.keyspaces.insert(change.keyspace);

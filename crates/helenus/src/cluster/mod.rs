@@ -123,6 +123,11 @@ impl Cluster {
         self.shared.refresh(What::Keyspace(name.into())).await
     }
 
+    /// Switches what [`ClusterBuilder::schema_metadata`] and [`ClusterBuilder::token_metadata`] said, from the next reading on.
+    pub fn set_metadata(&self, schema: bool, tokens: bool) {
+        self.shared.want(schema, tokens);
+    }
+
     /// Closes the control connection and all sessions. They drain first, within their limit.
     pub async fn close(&self) {
         self.shared.close().await;

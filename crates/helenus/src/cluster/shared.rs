@@ -21,6 +21,9 @@ pub(crate) struct ClusterShared {
     runtime: OnceLock<Handle>,
     state: ArcSwap<ClusterState>,
     local_datacenter: OnceLock<Arc<str>>,
+    /// Whether the schema is read, and whether replicas are known.
+    schema_metadata: AtomicBool,
+    token_metadata: AtomicBool,
     /// Held while the next state is made of the current one.
     publishing: Mutex<()>,
     sessions: Mutex<Vec<Weak<SessionShared>>>,
@@ -38,6 +41,8 @@ impl ClusterShared {
             let _ = runtime.set(handle.clone());
         }
         Self {
+            schema_metadata: AtomicBool::new(config.schema_metadata),
+            token_metadata: AtomicBool::new(config.token_metadata),
             config,
             runtime,
             state: ArcSwap::from_pointee(ClusterState::default()),
@@ -129,9 +134,22 @@ impl ClusterShared {
         }
     }
 
+    pub(crate) fn wants_schema(&self) -> bool {
+        self.schema_metadata.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn wants_tokens(&self) -> bool {
+        self.token_metadata.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn want(&self, schema: bool, tokens: bool) {
+        self.schema_metadata.store(schema, Ordering::Relaxed);
+        self.token_metadata.store(tokens, Ordering::Relaxed);
+    }
+
     /// Reads a keyspace anew that is known to have changed, if it is of interest.
     pub(crate) async fn schema_changed(self: &Arc<Self>, keyspace: &str) {
-        if !self.config.schema_metadata && !self.config.token_metadata {
+        if !self.wants_schema() && !self.wants_tokens() {
             return;
         }
         if let Err(error) = self.refresh(What::Keyspace(keyspace.to_owned())).await {
@@ -150,7 +168,7 @@ impl ClusterShared {
             let _ = self.local_datacenter.set(name);
         }
         let local = self.local_datacenter.get().cloned();
-        let with_tokens = self.config.token_metadata;
+        let with_tokens = self.wants_tokens();
         let state = self.change(|old| {
             let nodes = old.merge(&discovered.nodes);
             ClusterState::with(old, with_tokens, discovered, version, nodes, local)

@@ -57,6 +57,21 @@ impl Function {
         self.called_on_null_input
     }
 
+    /// Whether equal arguments always give equal results (DSE).
+    pub fn is_deterministic(&self) -> bool {
+        self.deterministic
+    }
+
+    /// Whether greater arguments give greater results (DSE).
+    pub fn is_monotonic(&self) -> bool {
+        self.monotonic
+    }
+
+    /// The arguments of which only that is said (DSE).
+    pub fn monotonic_on(&self) -> &[String] {
+        &self.monotonic_on
+    }
+
     /// Name and argument types: `plus(int,int)`.
     pub fn signature(&self) -> String {
         signature(&self.name, &self.argument_types)
@@ -145,6 +160,11 @@ impl Aggregate {
     /// The type of its result, as CQL.
     pub fn return_type(&self) -> &str {
         &self.return_type
+    }
+
+    /// Whether equal arguments always give equal results (DSE).
+    pub fn is_deterministic(&self) -> bool {
+        self.deterministic
     }
 
     /// Name and argument types: `total(int)`.
