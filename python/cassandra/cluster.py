@@ -634,6 +634,8 @@ class Cluster(SchemaRefresh):
         self.profile_manager.populate(weakref.proxy(self), hosts)
         self.profile_manager.check_supported()
         for host in hosts:
+            # Now its datacenter is known: a policy without a local one takes that of a contact point.
+            self.profile_manager.on_up(host)
             for listener in list(self._listeners):
                 listener.on_add(host)
 

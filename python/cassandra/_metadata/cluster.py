@@ -266,7 +266,7 @@ def group_keys_by_replica(
     cluster = session.cluster
     partition_key = cluster.metadata.keyspaces[keyspace].tables[table].partition_key
     serializers = [_type_of(column) for column in partition_key]
-    distance = cluster._default_load_balancing_policy.distance
+    distance = cluster.profile_manager.default.load_balancing_policy.distance
     protocol_version = cluster.protocol_version
 
     grouped: dict[Any, list[Any]] = defaultdict(list)
