@@ -24,18 +24,6 @@ use workload::Workload;
 /// Any error: a benchmark only prints it.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The client has not got what is to be measured: exit status 4.
-#[derive(Debug)]
-struct NotThere(&'static str);
-
-impl std::fmt::Display for NotThere {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for NotThere {}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ClientKind {
     /// A socket that writes and reads the same bytes: the limit.
@@ -119,10 +107,6 @@ fn main() -> ExitCode {
         Ok(measurement) => {
             println!("{}", measurement.to_json());
             ExitCode::SUCCESS
-        }
-        Err(error) if error.is::<NotThere>() => {
-            eprintln!("{error}");
-            ExitCode::from(4)
         }
         Err(error) => {
             eprintln!("helenus-bench: {error}");
