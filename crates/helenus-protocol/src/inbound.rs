@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Announced lengths are believed up to this one; room for more is made as bytes really arrive.
-const BELIEVED_LENGTH: usize = 4 * 1024 * 1024;
+const BELIEVED_LENGTH: usize = 32 * 1024 * 1024;
 
 /// A whole envelope, decompressed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 //!
 //! The user holds large bodies as long as he likes. The connection keeps a handle on the last few of these buffers and
 //! uses them again when nobody else does any more: without that every large answer would cost fresh pages of the system.
-//! Invariants: announced lengths are believed up to [`LARGE_READ_SIZE`] only, more as bytes really arrive. A body takes at
-//! most a quarter more memory than it has bytes. What is kept is bounded, and given back when it is not used for [`KEPT_FOR`].
+//! Invariants: announced lengths are believed up to [`LARGE_READ_SIZE`] only, more as bytes really arrive. A body up
+//! to that takes at most a quarter more memory than it has bytes. What is kept is bounded, and given back when it is not used for [`KEPT_FOR`].
 
 use std::io;
 use std::pin::Pin;
@@ -17,8 +17,9 @@ use tokio_util::io::poll_read_buf;
 
 /// Free bytes in the read buffer that a read begins with. Also: bodies (v5: segments) up to this length are read through it.
 const READ_SIZE: usize = 64 * 1024;
-/// Room made at once for an envelope that is still incomplete; more only as its bytes really arrive.
-const LARGE_READ_SIZE: usize = 4 * 1024 * 1024;
+/// Room made at once for an envelope that is still incomplete; more only as its bytes really arrive. Systems give memory
+/// when it is written to: what a server announces and does not send costs addresses only.
+const LARGE_READ_SIZE: usize = 32 * 1024 * 1024;
 /// Large buffers kept: one with the user, one that is being read into.
 const KEPT: usize = 2;
 /// Larger buffers are not kept.
@@ -199,7 +200,7 @@ mod tests {
     fn bodies_of_all_lengths_follow_one_another() {
         let mut reader = Reader::new();
         reader.read(&[4, BODY, 4, 0, BODY, BODY, 70_000, 65_536, 65_527, 8_193, 8_192, 4]);
-        reader.read(&[9 * BODY, 4]);
+        reader.read(&[9 * BODY, 4, 40 * BODY, 4]);
     }
 
     #[test]
