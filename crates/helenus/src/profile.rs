@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use helenus_protocol::ConsistencyLevel;
 
-use crate::policy::{DefaultRetryPolicy, LoadBalancingPolicy, RetryPolicy, RoundRobinPolicy};
+use crate::policy::{DefaultRetryPolicy, LoadBalancingPolicy, RetryPolicy, TokenAwarePolicy};
 use crate::statement::Timeout;
 
 /// How requests are run unless their statement says otherwise. Cheap to clone.
@@ -49,7 +49,7 @@ impl ExecutionProfile {
                 serial_consistency: None,
                 timeout: Some(Self::DEFAULT_TIMEOUT),
                 page_size: Self::DEFAULT_PAGE_SIZE,
-                load_balancing: Arc::new(RoundRobinPolicy::new()),
+                load_balancing: Arc::new(TokenAwarePolicy::default()),
                 retry_policy: Arc::new(DefaultRetryPolicy),
             },
         }

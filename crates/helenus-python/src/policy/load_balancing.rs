@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use helenus::policy::{Distance, LoadBalancingPolicy, QueryPlan, RoundRobinPolicy, RouteContext};
+use helenus::policy::{
+    Distance, LoadBalancingPolicy, QueryPlan, RoundRobinPolicy, RouteContext, TokenAwarePolicy,
+};
 use helenus::{ClusterState, Node};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -71,11 +73,23 @@ pub(crate) fn node_of(host: &Bound<'_, PyAny>, state: &ClusterState) -> PyResult
 fn twin(policy: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn LoadBalancingPolicy>>> {
     let py = policy.py();
     if policy.is_none() {
-        return Ok(Some(Arc::new(RoundRobinPolicy::new())));
+        return Ok(Some(Arc::new(TokenAwarePolicy::default())));
     }
     let class = policy.get_type();
-    if class.is(classes::token_aware_policy(py)?) || class.is(classes::default_load_balancing_policy(py)?) {
+    if class.is(classes::default_load_balancing_policy(py)?) {
         return twin(&policy.getattr(intern!(py, "_child_policy"))?);
+    }
+    if class.is(classes::token_aware_policy(py)?) {
+        let Some(child) = twin(&policy.getattr(intern!(py, "_child_policy"))?)? else {
+            return Ok(None);
+        };
+        let aware = TokenAwarePolicy::new(child);
+        let shuffles: bool = policy.getattr(intern!(py, "shuffle_replicas"))?.is_truthy()?;
+        return Ok(Some(Arc::new(if shuffles {
+            aware
+        } else {
+            aware.in_ring_order()
+        })));
     }
     if class.is(classes::dc_aware_round_robin_policy(py)?) {
         let remote: usize = policy

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use helenus_protocol::{SerializeError, SerializeErrorKind, SerializeRow, SerializedRow};
 
-use crate::statement::{BatchStatement, PreparedStatement, RequestOptions, SimpleStatement};
+use crate::statement::{BatchStatement, PreparedStatement, RequestOptions, SimpleStatement, StatementClass};
 
 /// A statement with its values, ready to be started by [`Session::start`](crate::Session::start).
 #[derive(Clone, Debug)]
@@ -170,6 +170,30 @@ impl Request {
             Statement::Batch(batch) => batch.items().iter().find_map(|item| match item {
                 crate::statement::BatchItem::Simple(..) => None,
                 crate::statement::BatchItem::Prepared(statement, values) => routing_key(statement, values),
+            }),
+        }
+    }
+
+    /// The keyspace of the table of the first prepared statement.
+    pub fn partition_keyspace(&self) -> Option<&str> {
+        match &self.statement {
+            Statement::Simple(_) => None,
+            Statement::Prepared(statement) => statement.table_keyspace(),
+            Statement::Batch(batch) => batch.items().iter().find_map(|item| match item {
+                crate::statement::BatchItem::Simple(..) => None,
+                crate::statement::BatchItem::Prepared(statement, _) => statement.table_keyspace(),
+            }),
+        }
+    }
+
+    /// Whether it is a lightweight transaction, as far as its text says.
+    pub fn is_conditional(&self) -> bool {
+        match &self.statement {
+            Statement::Simple(statement) => statement.class().conditional,
+            Statement::Prepared(statement) => statement.is_conditional(),
+            Statement::Batch(batch) => batch.items().iter().any(|item| match item {
+                crate::statement::BatchItem::Simple(text, _) => StatementClass::of(text).conditional,
+                crate::statement::BatchItem::Prepared(statement, _) => statement.is_conditional(),
             }),
         }
     }

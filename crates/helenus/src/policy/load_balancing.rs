@@ -10,6 +10,7 @@ use helenus_protocol::ConsistencyLevel;
 use super::QueryPlan;
 use crate::cluster::{ClusterState, Node};
 use crate::executor::Request;
+use crate::pool::Pool;
 use crate::session::SessionShared;
 use crate::shard::{CacheLine, Shards};
 
@@ -61,6 +62,21 @@ impl<'a> RouteContext<'a> {
     pub fn keyspace(&self) -> Option<Arc<str>> {
         let own = self.request.options().keyspace.clone();
         own.or_else(|| self.session.keyspace())
+    }
+
+    /// The keyspace of the partition that the request is about, if that is known.
+    pub fn partition_keyspace(&self) -> Option<&'a str> {
+        self.request.partition_keyspace()
+    }
+
+    /// Whether it is a lightweight transaction, as far as its text says.
+    pub fn is_conditional(&self) -> bool {
+        self.request.is_conditional()
+    }
+
+    /// How many requests of the session the node has not answered yet.
+    pub fn in_flight(&self, node: &Arc<Node>) -> usize {
+        self.session.pools().of(node).map_or(0, Pool::in_flight)
     }
 
     /// The partition key as replicas hash it, if it is known.

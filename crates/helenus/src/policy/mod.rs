@@ -5,6 +5,7 @@ mod plan;
 mod reconnection;
 mod retry;
 mod timestamp;
+mod token_aware;
 
 pub use load_balancing::{Distance, LoadBalancingPolicy, RoundRobinPolicy, RouteContext};
 pub use plan::QueryPlan;
@@ -13,3 +14,4 @@ pub use reconnection::{
 };
 pub use retry::{DefaultRetryPolicy, FallthroughRetryPolicy, RetryContext, RetryDecision, RetryPolicy};
 pub use timestamp::{MonotonicTimestamps, TimestampGenerator};
+pub use token_aware::TokenAwarePolicy;

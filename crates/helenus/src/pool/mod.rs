@@ -114,6 +114,12 @@ impl Pool {
         })
     }
 
+    /// How many requests are not answered yet.
+    pub(crate) fn in_flight(&self) -> usize {
+        let connections = self.connections.load();
+        connections.iter().map(|connection| connection.in_flight()).sum()
+    }
+
     /// The connection with the fewest requests in flight, for requests of the driver itself.
     pub(crate) fn connection(&self) -> Option<Connection> {
         let connections = self.connections.load();

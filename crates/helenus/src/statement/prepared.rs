@@ -141,6 +141,15 @@ impl PreparedStatement {
         self.inner.core.keyspace.as_deref()
     }
 
+    /// The keyspace of its table, if it has bind markers.
+    pub(crate) fn table_keyspace(&self) -> Option<&str> {
+        self.inner
+            .core
+            .bind_columns
+            .first()
+            .map(|column| &*column.keyspace)
+    }
+
     /// The bind markers.
     pub fn bind_columns(&self) -> &Arc<[ColumnSpec]> {
         &self.inner.core.bind_columns

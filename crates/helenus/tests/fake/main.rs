@@ -7,3 +7,4 @@ mod connect;
 mod errors;
 mod faults;
 mod requests;
+mod routing;
