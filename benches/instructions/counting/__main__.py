@@ -19,6 +19,9 @@ from .tree import CALLERS, Tree
 BASELINE = Path("benches/instructions/baseline.toml")
 IN_THE_PAGE = ("w1-1", "w1-256", "w3", "w3-borrowed", "py-w1", "py-w1-concurrent", "py-w3")
 """Cases whose trees are in the page on performance."""
+MORE_TRIES = 2
+"""How often a case that costs too much is counted again. What the machine adds (an answer that came in more pieces, threads
+that took other turns) differs between runs; what the code costs is in each of them, so the least of them tells."""
 
 
 def arguments() -> argparse.Namespace:
@@ -125,6 +128,12 @@ def main() -> int:
             if is_shown:
                 shown[case.language].append(tree(case, profile, units))
             verdict = baseline.compare(case, count) if baseline else None
+            for _ in range(MORE_TRIES):
+                if baseline is None or verdict is None or not verdict.failed:
+                    break
+                count = count.least(measuring.count(case)[0])
+                counts[case.name] = count
+                verdict = baseline.compare(case, count)
             failed |= verdict is not None and verdict.failed
             text = "" if verdict is None else f"FAILED: {verdict.text}" if verdict.failed else verdict.text
             print(row(case, count, text), flush=True)

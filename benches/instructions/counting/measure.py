@@ -49,6 +49,13 @@ class Count:
     bytes: float | None = None
     tasks: float | None = None
 
+    def least(self, other: Count) -> Count:
+        """The lower figure of each kind."""
+        pairs = {
+            field.name: (getattr(self, field.name), getattr(other, field.name)) for field in dataclasses.fields(self)
+        }
+        return Count(**{name: None if None in pair else min(pair) for name, pair in pairs.items()})
+
 
 class Measuring:
     """The servers and the programs.
