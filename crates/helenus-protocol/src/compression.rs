@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn length_that_the_bytes_cannot_fill_is_refused_before_allocation() {
+    fn fault_16_length_that_the_bytes_cannot_fill_is_refused_before_allocation() {
         for length in [
             0x7FFF_FFFF_u32,
             0xFFFF_FFFF,

@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn negative_and_huge_lengths_are_refused() {
+    fn fault_16_negative_and_huge_lengths_are_refused() {
         for length in [[0xFF, 0xFF, 0xFF, 0xFF], [0x10, 0x00, 0x00, 0x01]] {
             let mut bytes = HEADER;
             bytes[5..].copy_from_slice(&length);
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn envelopes_cut_at_every_byte_come_out_whole() {
+    fn fault_14_envelopes_cut_at_every_byte_come_out_whole() {
         let mut stream = Vec::new();
         for body in [&b"hello"[..], b"", b"world!"] {
             let mut header = EnvelopeHeader::decode(&HEADER).unwrap();

@@ -152,7 +152,7 @@ fn segment(payload: &[u8], self_contained: bool) -> Vec<u8> {
 }
 
 #[test]
-fn envelope_may_be_spread_at_any_byte() {
+fn fault_14_envelope_may_be_spread_at_any_byte() {
     let envelope = query(ProtocolVersion::V5, "A", None);
     for cut in 0..=envelope.len() {
         let mut decoder = InboundDecoder::new(Direction::Request);
@@ -185,7 +185,7 @@ fn self_contained_segment_must_hold_whole_envelopes() {
 
 proptest! {
     #[test]
-    fn frames_cut_at_any_bytes_decode_the_same(
+    fn fault_14_frames_cut_at_any_bytes_decode_the_same(
         texts_sent in proptest::collection::vec("[a-c]{0,40}", 1..6),
         framing in 0_usize..5,
         step in 1_usize..60,

@@ -158,7 +158,7 @@ fn payload_may_travel_as_it_is_under_an_lz4_header() {
 }
 
 #[test]
-fn every_flipped_bit_is_noticed() {
+fn fault_13_every_flipped_bit_is_noticed() {
     for compression in [PLAIN, LZ4] {
         let segment = encode(compression, &envelope(30));
         for bit in 0..segment.len() * 8 {
@@ -196,7 +196,7 @@ fn checksum_errors_tell_both_sums() {
 }
 
 #[test]
-fn uncompressed_length_that_cannot_be_reached_is_refused_at_the_header() {
+fn fault_16_uncompressed_length_that_cannot_be_reached_is_refused_at_the_header() {
     // Compressed 5, uncompressed 131,071.
     let fields = (5_u64 | 131_071 << 17 | 1 << 34).to_le_bytes();
     let mut header = fields[..5].to_vec();
@@ -220,7 +220,7 @@ fn missing_bytes_are_told_for_header_and_payload() {
 
 proptest! {
     #[test]
-    fn segments_cut_at_any_byte_carry_the_same(
+    fn fault_14_segments_cut_at_any_byte_carry_the_same(
         lengths in proptest::collection::vec(0_usize..200, 1..8),
         compressed: bool,
         cut: proptest::sample::Index,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use helenus::policy::ConstantReconnection;
-use helenus::{Cluster, ClusterBuilder, CqlType, NativeType, Session};
-use helenus_testkit::fake::{FakeCluster, FakeNode, Script, Statement, cell};
+use helenus::{Cluster, ClusterBuilder, CqlType, NativeType, Session, SimpleStatement};
+use helenus_testkit::fake::{FakeCluster, FakeNode, Received, Script, Statement, cell};
 
 pub(crate) const INSERT: &str = "INSERT INTO ks.t (k, v) VALUES (?, ?)";
 pub(crate) const SELECT: &str = "SELECT k, v FROM ks.t";
@@ -51,4 +51,41 @@ pub(crate) fn cluster_builder(cluster: &FakeCluster) -> ClusterBuilder {
 
 pub(crate) async fn session(node: &FakeNode) -> Session {
     builder(node).build().unwrap().connect().await.unwrap()
+}
+
+/// On all nodes of the local datacenter.
+pub(crate) async fn cluster_session(cluster: &FakeCluster) -> Session {
+    cluster_builder(cluster).build().unwrap().connect().await.unwrap()
+}
+
+/// Fails the test when something does not happen at all.
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(20), future)
+        .await
+        .expect("it did not happen")
+}
+
+/// Runs an idempotent request until one succeeds.
+pub(crate) async fn until_it_works(session: &Session) {
+    let statement = SimpleStatement::new("X").with_idempotence(true);
+    soon(async {
+        while session.query(&statement, ()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+/// Waits until the session has so many connections.
+pub(crate) async fn connected(session: &Session, count: usize) {
+    soon(async {
+        while session.connections().open < count {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+pub(crate) fn is_text(text: &'static str) -> impl Fn(&Received) -> bool {
+    move |received| received.text() == Some(text)
 }

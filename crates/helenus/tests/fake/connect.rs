@@ -66,7 +66,7 @@ async fn another_datacenter_can_be_the_local_one_and_an_unknown_one_is_an_error(
 }
 
 #[tokio::test]
-async fn a_port_that_nobody_listens_on_is_an_error_that_names_it() {
+async fn fault_32_a_port_that_nobody_listens_on_is_an_error_that_names_it() {
     let port = dead_port();
     let cluster = Cluster::builder()
         .contact_point("127.0.0.1")
@@ -86,7 +86,7 @@ async fn a_port_that_nobody_listens_on_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_resolve_is_passed_over_if_there_are_others() {
+async fn fault_33_a_name_that_does_not_resolve_is_passed_over_if_there_are_others() {
     let node = FakeNode::start(script()).await.unwrap();
     let both = Cluster::builder()
         .contact_point("no-such-host.invalid")

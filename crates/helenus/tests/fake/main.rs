@@ -5,6 +5,8 @@
 mod common;
 mod connect;
 mod errors;
-mod faults;
+mod faults_cluster;
+mod faults_connection;
+mod faults_request;
 mod requests;
 mod routing;

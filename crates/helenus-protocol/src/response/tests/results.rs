@@ -136,7 +136,7 @@ fn continuous_pages_are_numbered() {
 }
 
 #[test]
-fn hostile_counts_are_refused_before_allocation() {
+fn fault_16_hostile_counts_are_refused_before_allocation() {
     for body in [
         // 2^31 - 1 columns, or one less than none.
         "00000002 00000001 7fffffff 0002 'ks' 0001 't'",

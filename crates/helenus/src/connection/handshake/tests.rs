@@ -163,7 +163,7 @@ fn authentication_goes_through_its_rounds_with_the_framing_changed_before() {
 }
 
 #[test]
-fn endless_challenges_are_cut_off() {
+fn fault_20_endless_challenges_are_cut_off() {
     let mut play = Play::new(ConnectionConfig::default(), V4);
     play.supported(&[]);
     play.answer(Response::Authenticate {

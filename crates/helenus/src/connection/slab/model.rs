@@ -65,7 +65,7 @@ fn answer_always_reaches_the_one_who_waits() {
 }
 
 #[test]
-fn cancelling_beside_the_answer_frees_the_id_exactly_once() {
+fn fault_43_cancelling_beside_the_answer_frees_the_id_exactly_once() {
     loom::model(|| {
         let (slab, mut free, id) = begun(None);
         let io = thread::spawn({
@@ -80,7 +80,7 @@ fn cancelling_beside_the_answer_frees_the_id_exactly_once() {
 }
 
 #[test]
-fn deadline_beside_the_answer_ends_in_one_of_them() {
+fn promise_3_deadline_beside_the_answer_ends_in_one_of_them() {
     loom::model(|| {
         let now = Instant::now();
         let (slab, mut free, id) = begun(Some(now));
@@ -124,7 +124,7 @@ fn answer_past_the_deadline_is_a_timeout_whoever_sees_it_first() {
 }
 
 #[test]
-fn loss_of_the_connection_ends_every_wait() {
+fn fault_42_loss_of_the_connection_ends_every_wait() {
     loom::model(|| {
         let (slab, mut free, first) = begun(None);
         let second = slab.take_id(&mut free).unwrap();

@@ -116,7 +116,7 @@ fn only_the_last_waker_is_woken() {
 }
 
 #[test]
-fn late_answer_after_a_timeout_is_dropped_and_only_then_the_id_is_free() {
+fn fault_11_late_answer_after_a_timeout_is_dropped_and_only_then_the_id_is_free() {
     let (slab, mut free, count) = (Slab::new(), FreeIds::new(), Arc::default());
     let now = Instant::now();
     let id = begin(&slab, &mut free, Some(now));

@@ -62,7 +62,7 @@ async fn failed_write_closes_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn protocol_violations_close_the_connection() {
+async fn fault_12_protocol_violations_close_the_connection() {
     type Misbehaviour = (fn(&Server), fn(&CloseCause) -> bool);
     let misbehaviours: [Misbehaviour; 6] = [
         (
@@ -132,7 +132,7 @@ async fn idle_connection_is_kept_alive_by_heartbeats() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silent_server_loses_the_connection_within_interval_and_timeout() {
+async fn fault_02_silent_server_loses_the_connection_within_interval_and_timeout() {
     let (connection, _server) = connect(ConnectionConfig::default());
     let start = tokio::time::Instant::now();
     let pending = ask(&connection, "x");
@@ -148,7 +148,7 @@ async fn silent_server_loses_the_connection_within_interval_and_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drain_waits_for_answers_and_takes_no_more_requests() {
+async fn fault_42_drain_waits_for_answers_and_takes_no_more_requests() {
     let (connection, server) = connect(quiet());
     let (wanted, unwanted) = (ask(&connection, "wanted"), ask(&connection, "unwanted"));
     drop(unwanted);
@@ -171,7 +171,7 @@ async fn drain_waits_for_answers_and_takes_no_more_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drain_forces_the_end_at_its_limit() {
+async fn fault_42_drain_forces_the_end_at_its_limit() {
     let (connection, _server) = connect(quiet());
     let pending = ask(&connection, "never answered");
     let start = tokio::time::Instant::now();

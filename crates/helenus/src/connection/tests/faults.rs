@@ -62,7 +62,7 @@ fn arrived(response: &Response) -> bool {
 }
 
 #[tokio::test]
-async fn wrong_checksums_close_the_connection() {
+async fn fault_13_wrong_checksums_close_the_connection() {
     for lz4 in [false, true] {
         let corrupted = |part| [Action::ReplyCorrupted(part, keyspace())];
         let (_node, connection) = connect(V5, lz4, &corrupted(Corruption::HeaderChecksum)).await;
@@ -81,7 +81,7 @@ async fn wrong_checksums_close_the_connection() {
 }
 
 #[tokio::test]
-async fn uncompressed_answers_on_a_compressed_connection_are_accepted() {
+async fn fault_15_uncompressed_answers_on_a_compressed_connection_are_accepted() {
     for version in [V4, V5] {
         let (_node, connection) = connect(version, true, &[Action::ReplyUncompressed(keyspace())]).await;
         assert!(arrived(&answer(&connection).await));
@@ -89,7 +89,7 @@ async fn uncompressed_answers_on_a_compressed_connection_are_accepted() {
 }
 
 #[tokio::test]
-async fn answers_in_pieces_of_any_size_arrive_whole() {
+async fn fault_14_answers_in_pieces_of_any_size_arrive_whole() {
     for version in [V4, V5] {
         for size in [1, 2, 3, 7, 10, 50] {
             let reply = keyspace();
@@ -100,7 +100,7 @@ async fn answers_in_pieces_of_any_size_arrive_whole() {
 }
 
 #[tokio::test]
-async fn connection_cut_at_any_byte_of_an_answer_is_lost() {
+async fn fault_14_connection_cut_at_any_byte_of_an_answer_is_lost() {
     for version in [V4, V5] {
         for keep in 0..40 {
             let reply = keyspace();
@@ -115,7 +115,7 @@ async fn connection_cut_at_any_byte_of_an_answer_is_lost() {
 }
 
 #[tokio::test]
-async fn answer_on_an_unknown_stream_closes_the_connection() {
+async fn fault_12_answer_on_an_unknown_stream_closes_the_connection() {
     let (_node, connection) = connect(V4, false, &[Action::ReplyOnStream(99, keyspace())]).await;
     let cause = loss(&connection).await;
     assert!(
@@ -132,7 +132,7 @@ async fn answer_in_another_version_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn garbage_close_and_reset_lose_the_connection() {
+async fn fault_04_garbage_close_and_reset_lose_the_connection() {
     let garbage = Action::Bytes(bytes::Bytes::from_static(b"complete nonsense, and a lot of it"));
     for (action, version) in [
         (garbage.clone(), V4),
@@ -153,7 +153,7 @@ async fn garbage_close_and_reset_lose_the_connection() {
 }
 
 #[tokio::test]
-async fn server_that_stops_reading_fills_a_bounded_buffer_and_gets_it_all_when_it_reads_again() {
+async fn fault_08_server_that_stops_reading_fills_a_bounded_buffer_and_gets_it_all_when_it_reads_again() {
     let gate = Gate::new();
     let script = Script::new().first(
         1,

@@ -199,7 +199,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn every_request_ends_once_with_its_own_answer_or_none(
+    fn fault_11_every_request_ends_once_with_its_own_answer_or_none(
         steps in prop::collection::vec(step(), 0..120),
         lose in any::<bool>(),
     ) {

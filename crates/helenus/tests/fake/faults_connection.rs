@@ -1,0 +1,160 @@
+//! Connections at their limits: full, worn out, in the wrong keyspace, closed under load.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use helenus::{Applied, RequestErrorKind, SimpleStatement};
+use helenus_protocol::Opcode;
+use helenus_testkit::fake::{Action, FakeNode, Gate};
+
+use crate::common::{builder, script, session, soon, until_it_works};
+
+#[tokio::test]
+async fn fault_08_a_server_that_stops_reading_bounds_what_is_kept_for_it() {
+    let gate = Gate::new();
+    let stop = vec![Action::StopReading(gate.clone()), Action::Default];
+    let node = FakeNode::start(script().on_statement("STOP", stop))
+        .await
+        .unwrap();
+    let driver = builder(&node).write_buffer_limit(256 * 1024).build().unwrap();
+    let session = driver.connect().await.unwrap();
+    session.query("STOP", ()).await.unwrap();
+    let value = "x".repeat(64 * 1024);
+    let mut waiting = Vec::new();
+    let refused = loop {
+        let mut execution = session.query(SimpleStatement::new("INSERT"), (1_i32, &value));
+        match (&mut execution).now_or_never() {
+            Some(result) => break result.unwrap_err(),
+            None => waiting.push(execution),
+        }
+        assert!(waiting.len() < 2000, "the kernel's buffers are not that large");
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(refused.applied(), Applied::NotSent);
+    assert!(
+        refused.to_string().contains("the write buffer is full"),
+        "{refused}"
+    );
+    gate.open();
+    for execution in waiting {
+        soon(execution).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn fault_09_all_stream_ids_taken_is_an_error_and_not_a_wait() {
+    let gate = Gate::new();
+    let held = vec![Action::Hold(gate.clone()), Action::Default];
+    let node = FakeNode::start(script().on_statement("SLOW", held))
+        .await
+        .unwrap();
+    let cluster = builder(&node).max_requests_per_connection(3).build().unwrap();
+    let session = cluster.connect().await.unwrap();
+    let waiting: Vec<_> = (0..3).map(|_| session.query("SLOW", ())).collect();
+    let error = session.query("X", ()).await.unwrap_err();
+    assert!(matches!(error.kind(), RequestErrorKind::NoNode), "{error}");
+    assert_eq!(error.applied(), Applied::NotSent);
+    assert!(error.to_string().contains("all stream ids are taken"), "{error}");
+    gate.open();
+    for execution in waiting {
+        execution.await.unwrap();
+    }
+    session.query("X", ()).await.unwrap();
+}
+
+#[tokio::test]
+async fn fault_10_a_worn_out_connection_is_replaced_before_it_is_closed() {
+    let gate = Gate::new();
+    let held = vec![Action::Hold(gate.clone()), Action::Default];
+    let node = FakeNode::start(script().on_statement("SLOW", held))
+        .await
+        .unwrap();
+    let driver = builder(&node).max_orphans_per_connection(3).build().unwrap();
+    let session = driver.connect().await.unwrap();
+    let first = node.accepted_count();
+    let slow = SimpleStatement::new("SLOW").with_timeout(Duration::from_millis(10));
+    let overdue: Vec<_> = (0..4).map(|_| session.query(&slow, ())).collect();
+    for execution in overdue {
+        assert!(execution.await.unwrap_err().is_timeout());
+    }
+    // Requests go on meanwhile.
+    soon(async {
+        while node.accepted_count() == first || session.connections().overdue > 0 {
+            session.query("X", ()).await.unwrap();
+        }
+    })
+    .await;
+    session.query("X", ()).await.unwrap();
+    assert_eq!(session.connections().open, 1);
+    gate.open();
+}
+
+#[tokio::test]
+async fn fault_42_closing_a_session_lets_requests_in_flight_end_and_limits_their_time() {
+    let gate = Gate::new();
+    let held = vec![Action::Hold(gate.clone()), Action::Default];
+    let node = FakeNode::start(script().on_statement("SLOW", held.clone()))
+        .await
+        .unwrap();
+    let patient = session(&node).await;
+    let waiting = patient.query("SLOW", ());
+    let closing = tokio::spawn({
+        let session = patient.clone();
+        async move { session.close().await }
+    });
+    soon(async {
+        while !patient.is_closed() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    gate.open();
+    waiting.await.unwrap();
+    soon(closing).await.unwrap();
+
+    let never = FakeNode::start(script().on_statement("SLOW", Vec::new()))
+        .await
+        .unwrap();
+    let driver = builder(&never)
+        .close_timeout(Duration::from_millis(30))
+        .build()
+        .unwrap();
+    let hasty = driver.connect().await.unwrap();
+    let waiting = hasty.query("SLOW", ());
+    soon(hasty.close()).await;
+    let error = soon(waiting).await.unwrap_err();
+    assert!(
+        matches!(error.kind(), RequestErrorKind::ConnectionLost(_)),
+        "{error}"
+    );
+    assert_eq!(error.applied(), Applied::Maybe);
+}
+
+#[tokio::test]
+async fn fault_44_a_connection_that_comes_while_use_runs_works_in_the_new_keyspace() {
+    let gate = Gate::new();
+    let node = FakeNode::start(script()).await.unwrap();
+    let session = session(&node).await;
+    // The next connection waits in its handshake until USE is done.
+    let held = vec![Action::Hold(gate.clone()), Action::Default];
+    node.change_script(|script| script.on_opcode(Opcode::Startup, held));
+    node.close_connections(false).await;
+    soon(node.wait_for(2, |received| received.opcode() == Opcode::Startup)).await;
+    let starting = node.received().len();
+    assert!(
+        session.use_keyspace("ks2").await.is_err(),
+        "there is no connection"
+    );
+    gate.open();
+    until_it_works(&session).await;
+    session.use_keyspace("ks2").await.unwrap();
+    assert_eq!(session.keyspace().as_deref(), Some("ks2"));
+    node.close_connections(false).await;
+    until_it_works(&session).await;
+    let received = node.received();
+    let uses = received[starting..]
+        .iter()
+        .filter(|one| one.text() == Some("USE \"ks2\""))
+        .count();
+    assert!(uses >= 2, "the new connection starts with it");
+}
