@@ -34,7 +34,7 @@ fn requests() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_that_time_out_leave_no_memory_no_descriptor_and_no_stream_id_behind() {
+async fn promise_5_requests_that_time_out_leave_no_memory_no_descriptor_and_no_stream_id_behind() {
     let held = Held::default();
     let node = FakeNode::start(script(held.clone())).await.unwrap();
     let cluster = Cluster::builder()

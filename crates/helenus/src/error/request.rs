@@ -304,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_applied_as_far_as_its_worst_attempt() {
+    fn promise_4_an_error_is_applied_as_far_as_its_worst_attempt() {
         let node = Node::for_tests(1, "dc1");
         let attempt = |error| Attempt {
             node: Arc::clone(&node),

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_cannot_have_run_is_retried_without_idempotence() {
+    fn promise_1_only_what_cannot_have_run_is_retried_without_idempotence() {
         for code in ErrorCode::KNOWN {
             let retried = decide(code, ErrorDetails::None, false, 0) != RetryDecision::Fail;
             let expected = matches!(code, ErrorCode::Bootstrapping | ErrorCode::Unavailable);

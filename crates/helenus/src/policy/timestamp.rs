@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timestamps_grow_even_when_the_clock_jumps_back() {
+    fn fault_47_timestamps_grow_even_when_the_clock_jumps_back() {
         let timestamps = MonotonicTimestamps::new();
         let clock = [1_000, 1_000, 2_000, 500, 500, 2_001, 3_000];
         let made: Vec<_> = clock.map(|now| timestamps.next_after(now)).to_vec();

@@ -194,7 +194,7 @@ fn everything_can_be_polled_outside_of_the_runtime() {
 }
 
 #[tokio::test]
-async fn a_closed_session_sends_nothing_and_leaves_no_connection() {
+async fn promise_5_a_closed_session_sends_nothing_and_leaves_no_connection() {
     let cluster = FakeCluster::start(&[("dc1", 2)], script()).await.unwrap();
     let driver = cluster_builder(&cluster).build().unwrap();
     let session = driver.connect().await.unwrap();
@@ -213,7 +213,7 @@ async fn a_closed_session_sends_nothing_and_leaves_no_connection() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_dropped_leaves_no_connection() {
+async fn promise_5_a_session_that_is_dropped_leaves_no_connection() {
     let node = FakeNode::start(script()).await.unwrap();
     let session = builder(&node).build().unwrap().connect().await.unwrap();
     let pending = session.query("X", ());

@@ -7,7 +7,7 @@ use helenus_testkit::fake::{FakeNode, Reply};
 use crate::common::{INSERT, script, session};
 
 #[tokio::test]
-async fn an_error_of_the_server_comes_with_its_node_and_fields() {
+async fn promise_4_an_error_of_the_server_comes_with_its_node_and_fields() {
     let details = ErrorDetails::AlreadyExists {
         keyspace: "ks".to_owned(),
         table: "t".to_owned(),

@@ -143,7 +143,7 @@ fn fault_42_loss_of_the_connection_ends_every_wait() {
 }
 
 #[test]
-fn ids_given_back_by_two_threads_while_one_takes_are_neither_lost_nor_doubled() {
+fn promise_2_ids_given_back_by_two_threads_while_one_takes_are_neither_lost_nor_doubled() {
     loom::model(|| {
         let (slab, mut free, first) = begun(None);
         let second = slab.take_id(&mut free).unwrap();
