@@ -7,3 +7,4 @@
 pub mod canned;
 pub mod cassandra;
 pub mod fake;
+pub mod tls_front;

@@ -42,6 +42,7 @@ pub mod schema;
 mod session;
 mod shard;
 mod statement;
+pub mod tls;
 
 pub use cluster::{
     Cluster, ClusterBuilder, ClusterState, ContactPoint, Node, Partitioner, ReplicationFactor,

@@ -11,6 +11,7 @@ use helenus_protocol::{EncodeError, ProtocolError, ServerError};
 
 use super::Endpoint;
 use crate::auth::AuthError;
+use crate::tls::TlsError;
 
 /// A connection could not be opened.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -66,9 +67,12 @@ pub enum ConnectErrorKind {
         /// The limit.
         limit: Duration,
     },
-    /// The operating system, or TLS, refused.
+    /// The operating system refused.
     #[error("{0}")]
     Io(#[source] Arc<io::Error>),
+    /// There is no TLS with the peer.
+    #[error("{0}")]
+    Tls(#[source] Arc<TlsError>),
     /// The peer closed the connection.
     #[error("the peer closed the connection")]
     ClosedByPeer,

@@ -17,6 +17,7 @@ use super::negotiation::Negotiation;
 use super::transport::Transport;
 use super::{Connection, ConnectionConfig, Endpoint};
 use crate::auth::Authenticator;
+use crate::tls::TlsError;
 
 /// Opens a connection. See [`Connection::open`].
 pub(super) async fn open(
@@ -291,7 +292,10 @@ fn failed(kind: ConnectErrorKind) -> HandshakeError {
 }
 
 fn io_error(error: io::Error) -> ConnectErrorKind {
-    ConnectErrorKind::Io(Arc::new(error))
+    match TlsError::in_io(&error) {
+        Some(error) => ConnectErrorKind::Tls(error),
+        None => ConnectErrorKind::Io(Arc::new(error)),
+    }
 }
 
 fn auth_error(error: crate::auth::AuthError) -> HandshakeError {

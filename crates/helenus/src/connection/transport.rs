@@ -1,9 +1,10 @@
 //! The seam between a connection and what carries its bytes.
 //!
 //! Nothing above this file knows a socket: a transport is something to read from, in the I/O task, and something that
-//! any thread may try to write to. TCP and Unix domain sockets are here; TLS and others stand on the same traits.
+//! any thread may try to write to. TCP, Unix domain sockets and TLS are here; others stand on the same traits.
 
 mod tcp;
+mod tls;
 
 use std::fmt;
 use std::future::Future;
@@ -15,6 +16,7 @@ use std::task::{Context, Poll};
 use tokio::io::AsyncRead;
 
 pub(crate) use tcp::{TcpConnector, TcpOptions};
+pub(crate) use tls::TlsConnector;
 
 use super::Endpoint;
 

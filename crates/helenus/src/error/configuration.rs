@@ -33,4 +33,10 @@ pub enum ConfigurationError {
         /// What it conflicts with.
         reason: &'static str,
     },
+    /// Certificates or keys cannot be used.
+    #[error("tls: {reason}")]
+    Tls {
+        /// What is wrong, and with which file.
+        reason: String,
+    },
 }

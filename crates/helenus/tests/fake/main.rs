@@ -10,3 +10,4 @@ mod faults_connection;
 mod faults_request;
 mod requests;
 mod routing;
+mod tls;

@@ -10,11 +10,12 @@ use uuid::Uuid;
 use super::contact_point::Target;
 use super::{Cluster, ContactPoint, DEFAULT_PORT};
 use crate::auth::AuthProvider;
-use crate::connection::transport::{TcpConnector, TcpOptions};
+use crate::connection::transport::{Connector, TcpConnector, TcpOptions, TlsConnector};
 use crate::connection::{ConnectionConfig, VersionChoice};
 use crate::error::ConfigurationError;
 use crate::policy::{ExponentialReconnection, MonotonicTimestamps, ReconnectionPolicy, TimestampGenerator};
 use crate::profile::ExecutionProfile;
+use crate::tls::TlsOptions;
 
 /// Describes a [`Cluster`]. Only contact points are required.
 #[derive(Clone, Debug)]
@@ -41,6 +42,7 @@ pub struct ClusterBuilder {
     max_orphans_per_connection: usize,
     write_buffer_limit: usize,
     tcp: TcpOptions,
+    tls: Option<TlsOptions>,
     startup: Startup,
     prepare_on_all_nodes: bool,
     profile: ExecutionProfile,
@@ -97,6 +99,7 @@ impl ClusterBuilder {
             max_orphans_per_connection: connection.max_orphans,
             write_buffer_limit: connection.write_buffer_limit,
             tcp: TcpOptions::default(),
+            tls: None,
             startup: connection.startup,
             prepare_on_all_nodes: true,
             profile: ExecutionProfile::default(),
@@ -258,6 +261,12 @@ impl ClusterBuilder {
         self
     }
 
+    /// Encrypts all connections. `None`, the default, encrypts none.
+    pub fn tls(mut self, options: impl Into<Option<TlsOptions>>) -> Self {
+        self.tls = options.into();
+        self
+    }
+
     /// Name of the application, shown by the server's `system_views.clients`.
     pub fn application_name(self, name: impl Into<String>) -> Self {
         self.startup_option(Startup::APPLICATION_NAME, name)
@@ -416,7 +425,7 @@ impl ClusterBuilder {
                 max_in_flight: self.max_requests_per_connection,
                 max_orphans: self.max_orphans_per_connection,
                 write_buffer_limit: self.write_buffer_limit,
-                connector: Arc::new(TcpConnector::new(self.tcp)),
+                connector: connector(self.tcp, self.tls.as_ref())?,
                 ..ConnectionConfig::default()
             },
             control_timeout: self.control_timeout,
@@ -435,6 +444,13 @@ impl ClusterBuilder {
             runtime: self.runtime,
         })
     }
+}
+
+fn connector(tcp: TcpOptions, tls: Option<&TlsOptions>) -> Result<Arc<dyn Connector>, ConfigurationError> {
+    Ok(match tls {
+        None => Arc::new(TcpConnector::new(tcp)),
+        Some(options) => Arc::new(TlsConnector::new(tcp, options.check()?)),
+    })
 }
 
 fn in_range(

@@ -43,6 +43,11 @@ impl Default for TcpOptions {
 }
 
 impl TcpOptions {
+    /// A connected socket with these options.
+    pub(super) async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        self.socket(address)?.connect(address).await
+    }
+
     fn socket(&self, address: SocketAddr) -> io::Result<TcpSocket> {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -83,7 +88,7 @@ impl TcpConnector {
     }
 
     async fn connect_tcp(&self, address: SocketAddr) -> io::Result<Transport> {
-        let stream = self.options.socket(address)?.connect(address).await?;
+        let stream = self.options.connect(address).await?;
         let local_address = stream.local_addr().ok();
         let (read, write) = stream.into_split();
         Ok(Transport {
