@@ -34,6 +34,7 @@ mod cluster;
 mod connection;
 mod error;
 mod executor;
+mod observe;
 mod pool;
 mod profile;
 mod result;
@@ -57,6 +58,7 @@ pub use error::{
     SessionError,
 };
 pub use executor::{Execution, Request};
+pub use observe::{CauseCounts, Counts, LatencyHistogram, Metrics, NodeMetrics};
 pub use profile::{ExecutionProfile, ExecutionProfileBuilder};
 pub use result::{NextRowError, PageStream, QueryResult, RawRows, RowStream, RowsError, SchemaAgreement};
 pub use session::{ConnectionCounts, Session, Trace, TraceError, TraceEvent};

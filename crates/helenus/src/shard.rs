@@ -37,6 +37,13 @@ impl<T> Shards<T> {
     }
 }
 
+impl<T> Shards<T> {
+    /// The values of all threads.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter()
+    }
+}
+
 impl<T: Default> Default for Shards<T> {
     fn default() -> Self {
         Self::new(T::default)

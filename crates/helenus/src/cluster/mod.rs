@@ -24,6 +24,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::SessionError;
+use crate::observe::Metrics;
 use crate::session::Session;
 
 /// The port on which servers listen for clients unless told otherwise.
@@ -126,6 +127,11 @@ impl Cluster {
     /// Switches what [`ClusterBuilder::schema_metadata`] and [`ClusterBuilder::token_metadata`] said, from the next reading on.
     pub fn set_metadata(&self, schema: bool, tokens: bool) {
         self.shared.want(schema, tokens);
+    }
+
+    /// What the requests of all sessions came to so far, by node and together.
+    pub fn metrics(&self) -> Metrics {
+        self.shared.metrics()
     }
 
     /// Closes the control connection and all sessions. They drain first, within their limit.

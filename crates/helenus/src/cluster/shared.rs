@@ -12,6 +12,7 @@ use super::control::{self, Command, What};
 use super::discovery::Discovered;
 use super::{ClusterConfig, ClusterState};
 use crate::error::SessionError;
+use crate::observe::{ClusterMeter, Metrics};
 use crate::runtime::on_runtime;
 use crate::schema::Schema;
 use crate::session::SessionShared;
@@ -32,6 +33,8 @@ pub(crate) struct ClusterShared {
     /// To the task of the control connection, which ends with it; `None` before the start and after the end.
     control: Mutex<Option<mpsc::UnboundedSender<Command>>>,
     closed: AtomicBool,
+    /// What sessions counted that have ended.
+    pub(crate) meter: ClusterMeter,
 }
 
 impl ClusterShared {
@@ -52,6 +55,7 @@ impl ClusterShared {
             starting: tokio::sync::Mutex::default(),
             control: Mutex::default(),
             closed: AtomicBool::new(false),
+            meter: ClusterMeter::default(),
         }
     }
 
@@ -201,6 +205,16 @@ impl ClusterShared {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|session| session.strong_count() > 0);
         sessions.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// What all sessions counted so far.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let sessions = self.sessions();
+        let mut metrics = self.meter.past(self.look().nodes());
+        for session in &sessions {
+            metrics.merge(&session.metrics());
+        }
+        metrics
     }
 
     pub(crate) fn add_session(&self, session: &Arc<SessionShared>) {

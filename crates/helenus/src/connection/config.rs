@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::transport::{Connector, TcpConnector, TcpOptions};
 use crate::auth::AuthProvider;
+use crate::observe::NodeMeter;
 
 /// What a connection is to be like. Shared by all connections of one kind.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub(crate) struct ConnectionConfig {
     pub(crate) events: Option<mpsc::UnboundedSender<Event>>,
     /// The kinds of events asked for.
     pub(crate) event_kinds: Vec<EventKind>,
+    /// What its bytes and requests are counted in.
+    pub(crate) meter: Option<Arc<NodeMeter>>,
     /// Makes the transport: TCP, TLS, ...
     pub(crate) connector: Arc<dyn Connector>,
 }
@@ -93,6 +96,7 @@ impl Default for ConnectionConfig {
             keyspace: None,
             events: None,
             event_kinds: EventKind::ALL.to_vec(),
+            meter: None,
             connector: Arc::new(TcpConnector::new(TcpOptions::default())),
         }
     }

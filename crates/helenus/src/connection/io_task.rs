@@ -119,7 +119,11 @@ impl IoTask {
             match self.buffers.poll_read(&mut *self.read, &mut self.decoder, cx) {
                 Poll::Pending => return Ok(answers),
                 Poll::Ready(Ok(0)) => return Err(CloseCause::ClosedByPeer),
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(bytes)) => {
+                    if let Some(meter) = &self.shared.config.meter {
+                        meter.received(bytes);
+                    }
+                }
                 Poll::Ready(Err(error)) => return Err(CloseCause::Io(Arc::new(error))),
             }
             let now = now();

@@ -99,7 +99,14 @@ impl Connection {
         endpoint: &Endpoint,
         config: &Arc<ConnectionConfig>,
     ) -> Result<Self, ConnectError> {
-        open::open(endpoint, config).await
+        let opened = open::open(endpoint, config).await;
+        if let Some(meter) = &config.meter {
+            match &opened {
+                Ok(_) => meter.connection_opened(),
+                Err(_) => meter.connection_failed(),
+            }
+        }
+        opened
     }
 
     /// Sends a request: takes a stream id and lets `encode` append one whole envelope to the write buffer, under one

@@ -11,6 +11,7 @@ use helenus_protocol::{Envelope, StreamId};
 use super::error::AttemptFailure;
 use super::shared::Shared;
 use super::slab::{Cancelled, Outcome};
+use crate::observe::NodeMeter;
 
 /// A request that was handed to a connection, and completes with the answer, exactly once.
 ///
@@ -35,6 +36,12 @@ impl PendingResponse {
     /// The stream id of the request.
     pub(crate) fn stream(&self) -> StreamId {
         self.stream
+    }
+
+    /// What requests of the connection are counted in.
+    #[inline]
+    pub(crate) fn meter(&self) -> Option<&Arc<NodeMeter>> {
+        self.shared.config.meter.as_ref()
     }
 }
 

@@ -175,6 +175,7 @@ impl Shared {
     /// Writes on the thread of the submitter.
     fn write_at_once(&self, mut writer: Box<Writer>) {
         let written = writer.write();
+        self.count_sent(&mut writer);
         let mut outbox = self.outbox();
         let wake = match written {
             Ok(()) => outbox.scheduled,
@@ -277,6 +278,7 @@ impl Shared {
                     std::task::Poll::Pending => break true,
                 }
             };
+            self.count_sent(&mut writer);
             let mut outbox = self.outbox();
             outbox.blocked = blocked;
             outbox.put_back(writer);
@@ -284,6 +286,13 @@ impl Shared {
                 *room |= self.take_refused(&mut outbox);
                 return Ok(());
             }
+        }
+    }
+
+    fn count_sent(&self, writer: &mut Writer) {
+        let bytes = writer.take_uncounted();
+        if let Some(meter) = &self.config.meter {
+            meter.sent(bytes);
         }
     }
 
@@ -380,6 +389,10 @@ impl Shared {
             return;
         }
         outbox.state = State::Closed;
+        let wanted = matches!(cause, CloseCause::Requested(_) | CloseCause::RuntimeShutDown);
+        if let Some(meter) = self.config.meter.as_ref().filter(|_| !wanted) {
+            meter.connection_lost();
+        }
         let error = Arc::new(ConnectionError {
             endpoint: self.endpoint.clone(),
             cause,

@@ -19,6 +19,8 @@ pub(super) struct Writer {
     /// Bytes for the transport, of which `written` are done.
     out: Vec<u8>,
     written: usize,
+    /// Bytes written that were not counted yet.
+    uncounted: usize,
 }
 
 impl Writer {
@@ -29,6 +31,7 @@ impl Writer {
             envelopes: Vec::new(),
             out: Vec::new(),
             written: 0,
+            uncounted: 0,
         }
     }
 
@@ -69,7 +72,10 @@ impl Writer {
         while self.written < self.out.len() {
             match self.transport.try_write(&self.out[self.written..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => self.written += count,
+                Ok(count) => {
+                    self.written += count;
+                    self.uncounted += count;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -78,6 +84,11 @@ impl Writer {
         self.out.clear();
         self.written = 0;
         Ok(())
+    }
+
+    /// Bytes that were written since it was asked last.
+    pub(super) fn take_uncounted(&mut self) -> usize {
+        std::mem::take(&mut self.uncounted)
     }
 
     /// Gives back the memory that bursts needed.

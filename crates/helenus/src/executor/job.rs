@@ -11,6 +11,7 @@ use super::request::{Request, Statement};
 use crate::cluster::Node;
 use crate::connection::{PendingResponse, SubmitError};
 use crate::error::{Attempt, AttemptError, RequestError, RequestErrorKind};
+use crate::observe::{AttemptKind, Watch};
 use crate::policy::{QueryPlan, RouteContext};
 use crate::profile::ExecutionProfile;
 use crate::session::SessionShared;
@@ -31,6 +32,7 @@ pub(super) struct Job {
     pub(super) columns: Option<Arc<[ColumnSpec]>>,
     /// Attempts that failed.
     pub(super) attempts: Vec<Attempt>,
+    pub(super) watch: Watch,
 }
 
 impl Job {
@@ -44,7 +46,9 @@ impl Job {
             .serial_consistency
             .or_else(|| profile.serial_consistency());
         let page_size = options.page_size.unwrap_or_else(|| profile.page_size());
-        let deadline = limit(session, &request).and_then(|limit| Instant::now().checked_add(limit));
+        let limit = limit(session, &request);
+        let now = limit.map(|_| Instant::now());
+        let deadline = now.zip(limit).and_then(|(now, limit)| now.checked_add(limit));
         let plan = plan(session, &request, profile, consistency);
         // The same for all attempts.
         request.timestamp = match request.timestamp.or(options.timestamp) {
@@ -60,6 +64,7 @@ impl Job {
             node: None,
             columns: None,
             attempts: Vec::new(),
+            watch: Watch::start(session, now),
             session: session.clone(),
             request,
         }
@@ -102,7 +107,12 @@ impl Job {
         let (submitted, columns) = self.submit();
         self.columns = columns;
         match submitted {
-            Ok(pending) => Ok(Some(pending)),
+            Ok(pending) => {
+                if let Some(node) = &self.node {
+                    self.watch.sent(&self.session, node, AttemptKind::Next);
+                }
+                Ok(Some(pending))
+            }
             Err(AttemptError::NotSent(SubmitError::Encode(error))) => Err(RequestErrorKind::Encode(error)),
             Err(error) => {
                 self.push(error);
@@ -138,6 +148,7 @@ impl Job {
     pub(super) fn push(&mut self, error: AttemptError) {
         if let Some(node) = &self.node {
             tracing::debug!(%node, %error, "attempt failed");
+            self.watch.attempt_failed(&self.session, node, &error);
             self.attempts.push(Attempt {
                 node: Arc::clone(node),
                 consistency: self.consistency,
@@ -160,6 +171,14 @@ impl Job {
     /// The profile that the request runs with.
     pub(super) fn profile(&self) -> &ExecutionProfile {
         profile(&self.session, &self.request)
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if !self.watch.has_ended() {
+            self.watch.cancelled(&self.session);
+        }
     }
 }
 

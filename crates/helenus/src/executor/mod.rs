@@ -73,6 +73,7 @@ impl Execution {
                 Ok(sent) => *pending = Some(sent),
                 Err(kind) => {
                     let error = job.fail(kind);
+                    job.watch.failed(session, &error);
                     this = Self::failed(error);
                 }
             }
@@ -110,7 +111,7 @@ impl Future for Execution {
         loop {
             match &mut this.0 {
                 State::First(Some(pending), job) => {
-                    let Poll::Ready(mut outcome) = Pin::new(pending).poll(cx) else {
+                    let Poll::Ready(mut outcome) = Pin::new(&mut *pending).poll(cx) else {
                         return Poll::Pending;
                     };
                     if let Ok(envelope) = &mut outcome
@@ -118,6 +119,8 @@ impl Future for Execution {
                     {
                         match plain {
                             Ok(result) => {
+                                job.watch
+                                    .succeeded_at_once(&job.session, pending.meter(), &result);
                                 this.0 = State::Done;
                                 return Poll::Ready(Ok(result));
                             }
@@ -127,6 +130,8 @@ impl Future for Execution {
                     }
                     match answer::understand(job, outcome) {
                         Answer::Done(result) => {
+                            job.watch
+                                .succeeded_at_once(&job.session, pending.meter(), &result);
                             this.0 = State::Done;
                             return Poll::Ready(Ok(result));
                         }

@@ -23,7 +23,16 @@ use crate::statement::{BatchItem, PreparedStatement};
 const REPREPARE_ROUNDS: usize = 2;
 
 /// Goes on from the answer to the first attempt.
-pub(super) async fn run(mut job: Job, mut answer: Answer) -> Result<QueryResult, RequestError> {
+pub(super) async fn run(mut job: Job, answer: Answer) -> Result<QueryResult, RequestError> {
+    let ended = go_on(&mut job, answer).await;
+    match &ended {
+        Ok(result) => job.watch.succeeded(&job.session, result),
+        Err(error) => job.watch.failed(&job.session, error),
+    }
+    ended
+}
+
+async fn go_on(job: &mut Job, mut answer: Answer) -> Result<QueryResult, RequestError> {
     let mut retries = 0;
     let mut rounds = Rounds::default();
     loop {
@@ -42,19 +51,19 @@ pub(super) async fn run(mut job: Job, mut answer: Answer) -> Result<QueryResult,
                 return Ok(result);
             }
             Answer::Unexpected(found) => return Err(job.fail(RequestErrorKind::UnexpectedAnswer { found })),
-            Answer::Unprepared(error) => match reprepare(&mut job, &mut rounds, &error).await? {
+            Answer::Unprepared(error) => match reprepare(job, &mut rounds, &error).await? {
                 Reprepared::Again(pending) => {
-                    answer = answer::understand(&mut job, pending.await);
+                    answer = answer::understand(job, pending.await);
                     continue;
                 }
                 Reprepared::Failed(error) => error,
             },
             Answer::Failed(error) => error,
         };
-        answer = match next_step(&mut job, error, &mut retries)? {
+        answer = match next_step(job, error, &mut retries)? {
             Step::Wait(pending) => {
                 retries += 1;
-                answer::understand(&mut job, pending.await)
+                answer::understand(job, pending.await)
             }
             Step::Ignore => match job.node.clone() {
                 Some(node) => {
@@ -104,6 +113,9 @@ fn next_step(job: &mut Job, error: AttemptError, retries: &mut usize) -> Result<
         }
     };
     tracing::debug!(node = ?job.node, %error, ?decision, "attempt failed");
+    if let Some(node) = &job.node {
+        job.watch.decided(&job.session, node, &error, decision);
+    }
     job.push(error);
     if job.session.is_closed() {
         return Err(job.fail(kind));
@@ -211,6 +223,9 @@ async fn reprepare(
         }));
     }
     statement.core().update(&prepared);
+    if let Some(node) = &job.node {
+        job.session.meter().node(node).reprepared();
+    }
     match job.send_again() {
         Ok(Some(pending)) => Ok(Reprepared::Again(pending)),
         // Noted already; nothing was run.

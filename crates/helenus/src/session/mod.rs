@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::cluster::{Cluster, ClusterState};
 use crate::error::{RequestError, RequestErrorKind};
 use crate::executor::{Execution, Request};
+use crate::observe::Metrics;
 use crate::pool::quote;
 use crate::profile::ExecutionProfile;
 use crate::result::{PageStream, RowStream};
@@ -226,6 +227,11 @@ impl Session {
     /// Whether it was closed.
     pub fn is_closed(&self) -> bool {
         self.shared.is_closed()
+    }
+
+    /// What its requests came to so far, by node and together.
+    pub fn metrics(&self) -> Metrics {
+        self.shared.metrics()
     }
 
     /// Open connections, and requests in flight on them, overdue ones included.

@@ -152,7 +152,10 @@ async fn prepare_on(
     })?;
     let decoded = ResponseEnvelope::decode(&envelope.header, envelope.body);
     match decoded.map_err(AttemptError::Protocol)?.response {
-        Response::Result(ResultBody::Prepared(prepared)) => Ok(prepared),
+        Response::Result(ResultBody::Prepared(prepared)) => {
+            session.meter().node(node).prepared();
+            Ok(prepared)
+        }
         Response::Error(error) => Err(AttemptError::Server(Arc::new(error))),
         _ => Err(AttemptError::Protocol(ProtocolError::Malformed(
             "PREPARE was answered with something else",

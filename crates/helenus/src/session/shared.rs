@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::cluster::{ClusterShared, ClusterState, Node};
 use crate::connection::{CloseReason, ConnectionConfig, VersionChoice};
+use crate::observe::{Metrics, SessionMeter};
 use crate::policy::Distance;
 use crate::pool::{Pool, Progress};
 use crate::profile::ExecutionProfile;
@@ -24,6 +25,7 @@ pub(crate) struct SessionShared {
     /// Profiles whose load balancing policies decide which nodes get connections; the default one is the first.
     profiles: RwLock<Vec<ExecutionProfile>>,
     default_profile: ExecutionProfile,
+    meter: SessionMeter,
     closed: AtomicBool,
 }
 
@@ -54,18 +56,30 @@ impl SessionShared {
         let mut profiles = vec![default_profile.clone()];
         profiles.extend(cluster.config.other_profiles.iter().cloned());
         Self {
-            cluster,
             pools: ArcSwap::from_pointee(PoolTable::default()),
             changing: Mutex::default(),
             keyspace: RwLock::new(keyspace),
             profiles: RwLock::new(profiles),
             default_profile,
+            meter: SessionMeter::new(&cluster.config.observe),
+            cluster,
             closed: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn cluster(&self) -> &Arc<ClusterShared> {
         &self.cluster
+    }
+
+    pub(crate) fn meter(&self) -> &SessionMeter {
+        &self.meter
+    }
+
+    /// What was counted so far.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let pools = self.pools.load_full();
+        let connections = pools.iter().map(|pool| (pool.node(), pool.connections()));
+        self.meter.snapshot(connections)
     }
 
     pub(crate) fn pools(&self) -> Guard<Arc<PoolTable>> {
@@ -121,6 +135,7 @@ impl SessionShared {
             }
             table.0[node.slot()] = Some(pool);
         }
+        self.meter.retain(state.nodes());
         let kept: Vec<_> = table.iter().map(Arc::as_ptr).collect();
         self.pools.store(Arc::new(table));
         for pool in old.iter().filter(|pool| !kept.contains(&Arc::as_ptr(pool))) {
@@ -142,6 +157,7 @@ impl SessionShared {
         let config = &self.cluster.config;
         let mut connection = ConnectionConfig {
             keyspace: self.keyspace().map(|name| name.to_string()),
+            meter: Some(self.meter.node(node)),
             ..config.connection.clone()
         };
         // What the control connection agreed on saves the others the same negotiation.
@@ -224,6 +240,7 @@ impl SessionShared {
 
 impl Drop for SessionShared {
     fn drop(&mut self) {
+        self.cluster.meter.absorb(self.metrics());
         for pool in self.pools.load().iter() {
             pool.end();
         }

@@ -8,6 +8,7 @@ mod errors;
 mod faults_cluster;
 mod faults_connection;
 mod faults_request;
+mod metrics;
 mod requests;
 mod routing;
 mod tls;

@@ -1,5 +1,7 @@
 //! The options of a cluster, checked when it is built.
 
+mod observe;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use crate::auth::AuthProvider;
 use crate::connection::transport::{Connector, TcpConnector, TcpOptions, TlsConnector};
 use crate::connection::{ConnectionConfig, VersionChoice};
 use crate::error::ConfigurationError;
+use crate::observe::ObserveOptions;
 use crate::policy::{ExponentialReconnection, MonotonicTimestamps, ReconnectionPolicy, TimestampGenerator};
 use crate::profile::ExecutionProfile;
 use crate::tls::TlsOptions;
@@ -50,6 +53,7 @@ pub struct ClusterBuilder {
     reconnection: Arc<dyn ReconnectionPolicy>,
     timestamps: Option<Arc<dyn TimestampGenerator>>,
     runtime: Option<Handle>,
+    observe: ObserveOptions,
 }
 
 /// What a cluster is to be like, checked.
@@ -72,6 +76,7 @@ pub(crate) struct ClusterConfig {
     pub(crate) reconnection: Arc<dyn ReconnectionPolicy>,
     pub(crate) timestamps: Option<Arc<dyn TimestampGenerator>>,
     pub(crate) runtime: Option<Handle>,
+    pub(crate) observe: ObserveOptions,
 }
 
 impl ClusterBuilder {
@@ -107,6 +112,7 @@ impl ClusterBuilder {
             reconnection: Arc::new(ExponentialReconnection::default()),
             timestamps: Some(Arc::new(MonotonicTimestamps::new())),
             runtime: None,
+            observe: ObserveOptions::default(),
         }
     }
 
@@ -442,6 +448,7 @@ impl ClusterBuilder {
             reconnection: self.reconnection,
             timestamps: self.timestamps,
             runtime: self.runtime,
+            observe: self.observe,
         })
     }
 }
