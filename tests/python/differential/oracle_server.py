@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import generators
+import schema_elements
 
 cut_clients: list[Any] = []
 """The client of :func:`answer_cut_open`, while it is open."""
@@ -84,6 +85,16 @@ def answer_murmur3(keys: list[bytes]) -> list[int]:
     from cassandra.metadata import Murmur3Token
 
     return [Murmur3Token.from_key(key).value for key in keys]
+
+
+def answer_schema(contact_points: list[str], keyspaces: list[str]) -> dict[str, Any]:
+    """Give the texts of all that is in the keyspaces."""
+    from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
+
+    profiles = {EXEC_PROFILE_DEFAULT: ExecutionProfile()}
+    with Cluster(contact_points, execution_profiles=profiles, control_connection_timeout=60) as cluster:
+        cluster.connect()
+        return schema_elements.texts(cluster.metadata, keyspaces)
 
 
 def answer_cut_open(*arguments: Any) -> None:
