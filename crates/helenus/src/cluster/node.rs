@@ -15,7 +15,8 @@ pub struct Node {
     facts: NodeFacts,
     /// Place in the tables that sessions keep by node.
     slot: usize,
-    status: AtomicU8,
+    /// One with the `Node` whose place this one took, if it is reached in the same way: its connections are kept.
+    status: Arc<AtomicU8>,
 }
 
 /// What the cluster says about a node, in its `system` tables.
@@ -33,7 +34,7 @@ pub(crate) struct NodeFacts {
     pub(crate) tokens: Vec<String>,
 }
 
-const UNKNOWN: u8 = 0;
+// 0, where it begins, is unknown.
 const UP: u8 = 1;
 const DOWN: u8 = 2;
 
@@ -43,7 +44,20 @@ impl Node {
             endpoint,
             facts,
             slot,
-            status: AtomicU8::new(UNKNOWN),
+            status: Arc::default(),
+        }
+    }
+
+    /// This node, of which the cluster now says something else.
+    pub(crate) fn renewed(&self, endpoint: Endpoint, facts: NodeFacts) -> Self {
+        let kept = endpoint == self.endpoint;
+        Self {
+            status: if kept {
+                Arc::clone(&self.status)
+            } else {
+                Arc::default()
+            },
+            ..Self::new(endpoint, facts, self.slot)
         }
     }
 

@@ -164,8 +164,7 @@ impl ClusterState {
             // The address by which it was reached stays as long as the node says the same about itself.
             let same_address = known.rpc_address() == facts.rpc_address;
             let endpoint = if same_address { known.endpoint() } else { endpoint };
-            let node = Node::new(endpoint.clone(), facts.clone(), known.slot());
-            Arc::new(node)
+            Arc::new(known.renewed(endpoint.clone(), facts.clone()))
         };
         found.iter().map(merge).collect()
     }
@@ -233,6 +232,20 @@ mod tests {
         let third = state(second.merge(&[found(1, "r1"), found(3, "r2"), found(4, "r1")]));
         let new = third.node(Uuid::from_u128(4)).unwrap();
         assert_eq!(new.slot(), first.nodes()[1].slot());
+    }
+
+    #[test]
+    fn a_node_of_which_something_else_is_said_is_as_much_up_as_before() {
+        let first = state(ClusterState::default().merge(&[found(1, "r1")]));
+        first.nodes()[0].set_up(true);
+        let second = state(first.merge(&[found(1, "r2")]));
+        assert_eq!(second.nodes()[0].is_up(), Some(true));
+        // Its connections are those of the first, and tell the second too.
+        first.nodes()[0].set_up(false);
+        assert_eq!(second.nodes()[0].is_up(), Some(false));
+        let mut moved = found(9, "r2");
+        moved.1.host_id = Uuid::from_u128(1);
+        assert_eq!(state(second.merge(&[moved])).nodes()[0].is_up(), None);
     }
 
     #[test]
