@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::archive;
 use super::error::{Error, Result};
 use super::java::Java;
-use super::maven;
+use super::maven::{self, Artifact};
 use super::progress::Progress;
 use super::version::{CassandraVersion, Family};
 
@@ -121,7 +121,12 @@ fn assemble(
     }
     let lib = partial.join("lib");
     fs::create_dir_all(&lib).map_err(Error::io("create", &lib))?;
-    maven::copy_jars(maven, version, &lib, &partial, progress)?;
+    let artifact = Artifact {
+        group: "org.apache.cassandra",
+        name: "cassandra-all",
+        version: version.as_str(),
+    };
+    maven::copy_jars(maven, &artifact, &lib, &partial, progress)?;
     for entry in fs::read_dir(&lib).map_err(Error::io("read", &lib))?.flatten() {
         let name = entry.file_name();
         if name
@@ -132,6 +137,28 @@ fn assemble(
         }
     }
     fs::rename(&partial, home).map_err(Error::io("rename", &partial))
+}
+
+/// Finds a jar in the cache, or has Maven put it there.
+pub(crate) fn copy_jar(artifact: &Artifact<'_>, cache: &Path, progress: &Progress) -> Result<PathBuf> {
+    let home = cache.join(format!("{}-{}", artifact.name, artifact.version));
+    let jar = home.join(artifact.jar());
+    if jar.exists() {
+        return Ok(jar);
+    }
+    let _lock = lock(cache, progress)?;
+    if jar.exists() {
+        return Ok(jar);
+    }
+    progress.say(format!("fetching {artifact} from Maven Central"));
+    let partial = cache.join(format!("partial-{}", artifact.name));
+    if partial.exists() {
+        fs::remove_dir_all(&partial).map_err(Error::io("remove", &partial))?;
+    }
+    fs::create_dir_all(&partial).map_err(Error::io("create", &partial))?;
+    maven::copy_jars(&maven::command(), artifact, &partial, &partial, progress)?;
+    fs::rename(&partial, &home).map_err(Error::io("rename", &partial))?;
+    Ok(jar)
 }
 
 /// The lock that is held while something is put into the cache; given back by the system when its holder dies.

@@ -52,10 +52,10 @@ pub enum Error {
         source: io::Error,
     },
     /// Maven could not get the artifacts.
-    #[error("Maven could not fetch Cassandra {version} ({status}): {output}")]
+    #[error("Maven could not fetch {artifact} ({status}): {output}")]
     Maven {
-        /// The version asked for.
-        version: String,
+        /// What was asked for, with its version.
+        artifact: String,
         /// How Maven ended.
         status: ExitStatus,
         /// The last lines it printed.
@@ -162,6 +162,12 @@ pub enum Error {
     Control {
         /// Its own words.
         message: String,
+    },
+    /// Simulacron does not run, or refused what it was asked for.
+    #[error("Simulacron: {reason}")]
+    Simulacron {
+        /// What was asked for, and its own words.
+        reason: String,
     },
     /// The supervisor that cleans up after this process could not be started.
     #[error("the supervisor that stops nodes after a crash cannot be started with /bin/sh")]

@@ -42,6 +42,16 @@ mod topology;
 mod version;
 mod yaml;
 
+/// What other servers that run on Java need, too.
+pub(crate) mod parts {
+    pub(crate) use super::address::{Addresses, free_jmx_port as free_port};
+    pub(crate) use super::distribution::cache_directory;
+    pub(crate) use super::distribution::copy_jar;
+    pub(crate) use super::error::{Error, Result};
+    pub(crate) use super::maven::Artifact;
+    pub(crate) use super::supervisor::{Supervisor, supervised};
+}
+
 pub use access::{Access, Credentials};
 pub use address::AddressPrefix;
 pub use cluster::Cluster;
