@@ -1,5 +1,6 @@
 # make demo   the main job on real data       make test   every test
 # make lint   what must be clean              make bench  beside the peers     make fuzz  every decoder
+# make faults every fault on real clusters    make soak MINUTES=60   the long run under random kills
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -12,10 +13,10 @@ PROFILE_DIR := debug
 export CARGO_TERM_PROGRESS_WHEN := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint bench fuzz package clean python oracle testkit test-unit test-real count
+.PHONY: help demo test lint bench fuzz package clean python oracle testkit test-unit test-real count faults soak
 
 help:
-	@sed -n '1,2s/^# //p' Makefile
+	@sed -n '1,3s/^# //p' Makefile
 
 ## Set-up ---------------------------------------------------------------------
 
@@ -59,6 +60,16 @@ test: testkit python oracle
 # What a request costs in instructions and allocations, compared with what it did (also a part of `test`).
 count: testkit python
 	@tools/check-instructions --testkit $(TESTKIT) --python $(VENV)/bin/python
+
+# Every fault on real clusters, with the table of figures for docs/reliability.md.
+faults:
+	@tools/ensure compiler java maven
+	@tools/faults
+
+# Load on three nodes while they are killed, held and restarted at random; SEED repeats a run's choices.
+soak:
+	@tools/ensure compiler java maven
+	@HELENUS_SOAK_MINUTES=$(or $(MINUTES),60) HELENUS_SOAK_SEED=$(SEED) tools/faults soak::
 
 ## What must be clean ---------------------------------------------------------
 

@@ -1,0 +1,50 @@
+//! Where requests go while nothing is wrong.
+
+use helenus::ConsistencyLevel;
+
+use crate::beds::three_nodes;
+use crate::figures;
+
+#[tokio::test]
+#[ignore = "starts real Cassandra"]
+async fn over_99_of_100_prepared_requests_of_one_partition_go_to_its_replica() {
+    const REQUESTS: i32 = 600;
+    let bed = three_nodes().await;
+    let session = bed.driver().build().unwrap().connect().await.unwrap();
+    for text in [
+        "DROP KEYSPACE IF EXISTS token_aware",
+        "CREATE KEYSPACE token_aware WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+        "CREATE TABLE token_aware.t (k int PRIMARY KEY, v int)",
+    ] {
+        session.query(text, ()).await.unwrap();
+    }
+    let insert = session
+        .prepare("INSERT INTO token_aware.t (k, v) VALUES (?, ?)")
+        .await;
+    let select = session.prepare("SELECT v FROM token_aware.t WHERE k = ?").await;
+    let options = |statement: helenus::PreparedStatement| {
+        statement
+            .with_consistency(ConsistencyLevel::One)
+            .with_tracing(true)
+    };
+    let (insert, select) = (options(insert.unwrap()), options(select.unwrap()));
+    let mut hits = 0;
+    for number in 0..REQUESTS / 2 {
+        for result in [
+            session.execute(&insert, (number, number)).await,
+            session.execute(&select, (number,)).await,
+        ] {
+            let result = result.unwrap();
+            let trace = session.trace(result.tracing_id().unwrap()).await.unwrap();
+            assert_eq!(trace.coordinator, result.coordinator().broadcast_address());
+            // With one replica nobody but the coordinator takes part, if it is that replica.
+            let alone = trace.events.iter().all(|event| event.source == trace.coordinator);
+            hits += i32::from(alone && !trace.events.is_empty());
+        }
+    }
+    let share = 100.0 * f64::from(hits) / f64::from(REQUESTS);
+    let remarks = format!("{hits} of {REQUESTS} traces ({share:.1} %) name the coordinator alone");
+    figures::remark("token-aware share, three nodes, one replica", &remarks);
+    assert!(share > 99.0, "{remarks}");
+    session.close().await;
+}
