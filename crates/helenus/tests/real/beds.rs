@@ -23,7 +23,10 @@ pub(crate) const HANDSHAKE: Duration = Duration::from_secs(1);
 /// What the driver takes at most to know that a held node does not answer.
 pub(crate) const CONVICTION: Duration = Duration::from_secs(3);
 
-static THREE_NODES: Mutex<Option<Arc<Cluster>>> = Mutex::const_new(None);
+type Shared = Mutex<Option<Arc<Cluster>>>;
+
+static THREE_NODES: Shared = Mutex::const_new(None);
+static LOGIN: Shared = Mutex::const_new(None);
 
 /// A cluster for the time of one test.
 pub(crate) struct Bed {
@@ -92,13 +95,19 @@ pub(crate) fn options() -> ClusterOptions {
 
 /// The three nodes of this process, all of them up.
 pub(crate) async fn three_nodes() -> Bed {
-    let mut turn = THREE_NODES.lock().await;
+    shared(&THREE_NODES, || options().topology("dc1:3".parse().unwrap())).await
+}
+
+/// The node of this process that clients have to log in to.
+pub(crate) async fn login() -> Bed {
+    shared(&LOGIN, || options().authentication(true)).await
+}
+
+async fn shared(cluster: &'static Shared, options: impl FnOnce() -> ClusterOptions) -> Bed {
+    let mut turn = cluster.lock().await;
     let cluster = match &*turn {
         Some(cluster) => Arc::clone(cluster),
-        None => {
-            let cluster = start(options().topology("dc1:3".parse().unwrap())).await;
-            Arc::clone(turn.insert(cluster))
-        }
+        None => Arc::clone(turn.insert(start(options()).await)),
     };
     let mend = Arc::clone(&cluster);
     blocking(move || all_up(&mend)).await;

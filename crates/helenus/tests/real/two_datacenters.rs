@@ -21,7 +21,7 @@ async fn loaded(bed: &Bed, keyspace: &str) -> (Session, Load) {
 
 #[tokio::test]
 #[ignore = "starts real Cassandra"]
-async fn fault_01_fault_41_a_node_of_either_datacenter_may_crash_hang_or_restart() {
+async fn fault_01_a_node_of_either_datacenter_may_crash_hang_or_restart() {
     let bed = own(options().topology("dc1:2,dc2:1".parse().unwrap())).await;
     let mut slowest = Duration::ZERO;
 

@@ -106,7 +106,7 @@ async fn fault_41_a_rolling_restart_with_drain_fails_no_idempotent_request() {
 
 #[tokio::test]
 #[ignore = "starts real Cassandra"]
-async fn fault_32_fault_34_a_cluster_that_goes_away_is_found_again_within_the_maximum_backoff() {
+async fn fault_34_a_cluster_that_goes_away_is_found_again_within_the_maximum_backoff() {
     let bed = three_nodes().await;
     let (session, load) = loaded(&bed, "fault_34").await;
     let members = bed.members();
