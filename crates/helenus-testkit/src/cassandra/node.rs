@@ -5,12 +5,13 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::address::{check_ports, free_jmx_port};
+use super::distribution::Distribution;
 use super::error::{Error, Result};
 use super::jvm::NodeProcess;
 use super::logs;
@@ -18,6 +19,7 @@ use super::probe::Probe;
 use super::setup::Setup;
 use super::supervisor::supervised;
 use super::topology::Placement;
+use super::version::{CassandraVersion, Family};
 use super::yaml::{NATIVE_PORT, NodeSettings, STORAGE_PORT, cassandra_yaml};
 
 /// A node of a [`Cluster`](super::Cluster). Its number, counted from 1, never changes.
@@ -27,8 +29,11 @@ pub struct Node {
     address: Ipv4Addr,
     placement: Placement,
     home: PathBuf,
-    joins: bool,
+    /// `None` for a node that joins a running cluster.
+    initial_tokens: Option<Vec<i64>>,
     setup: Arc<Setup>,
+    /// The version it was upgraded to.
+    upgraded: OnceLock<Distribution>,
     process: Mutex<Process>,
 }
 
@@ -78,11 +83,10 @@ impl Node {
         if let Some(authority) = &setup.authority {
             authority.add_node(address)?;
         }
-        let joins = initial_tokens.is_none();
         let settings = NodeSettings {
             address,
             seeds: &setup.seeds,
-            initial_tokens,
+            initial_tokens: initial_tokens.clone(),
             data: &data,
             tls: &setup.tls_directory(),
         };
@@ -110,8 +114,9 @@ impl Node {
             address,
             placement,
             home,
-            joins,
+            initial_tokens,
             setup: Arc::clone(setup),
+            upgraded: OnceLock::new(),
             process,
         }))
     }
@@ -219,6 +224,36 @@ impl Node {
         self.nodetool(&["drain"])?;
         self.process().state = NodeState::Drained;
         Ok(())
+    }
+
+    /// Has a stopped node run another version when it is started again, with the data that it has: once in its life.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] when it is not stopped, [`Error::Option`] when it was upgraded before; the errors of
+    /// [`Distribution::fetch`].
+    pub fn upgrade(&self, version: &CassandraVersion) -> Result<()> {
+        self.process()
+            .require(self.number, "be upgraded", &[NodeState::Stopped])?;
+        let distribution = Distribution::fetch(version, &self.setup.options.progress)?;
+        let mut options = self.setup.options.clone();
+        options.version = version.clone();
+        if version.family() >= Family::V5_0 {
+            // As long as there are nodes of the version before.
+            options = options.yaml("storage_compatibility_mode", "CASSANDRA_4");
+        }
+        let settings = NodeSettings {
+            address: self.address,
+            seeds: &self.setup.seeds,
+            initial_tokens: self.initial_tokens.clone(),
+            data: &self.home.join("data"),
+            tls: &self.setup.tls_directory(),
+        };
+        let path = self.home.join("conf").join("cassandra.yaml");
+        fs::write(&path, cassandra_yaml(&options, &settings)?).map_err(Error::io("write", &path))?;
+        self.upgraded.set(distribution).map_err(|_| Error::Option {
+            option: "upgrade".to_owned(),
+            reason: format!("node {} was upgraded before", self.number),
+        })
     }
 
     /// Runs nodetool on this node and returns what it printed.
@@ -360,11 +395,11 @@ impl Node {
     fn arguments(&self, jmx_port: u16) -> NodeProcess<'_> {
         NodeProcess {
             java: &self.setup.java,
-            distribution: &self.setup.distribution,
+            distribution: self.upgraded.get().unwrap_or(&self.setup.distribution),
             directory: &self.home,
             heap_mib: self.setup.options.heap_mib,
             jmx_port,
-            joins: self.joins,
+            joins: self.initial_tokens.is_none(),
             extra: &self.setup.options.jvm,
         }
     }

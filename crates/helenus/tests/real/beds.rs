@@ -87,7 +87,12 @@ pub(crate) fn driver(contact_points: Vec<SocketAddr>) -> ClusterBuilder {
 
 /// Wishes that all clusters here share.
 pub(crate) fn options() -> ClusterOptions {
-    ClusterOptions::default()
+    with_defaults(ClusterOptions::default())
+}
+
+/// The same for another version.
+pub(crate) fn with_defaults(options: ClusterOptions) -> ClusterOptions {
+    options
         .address_prefix(AddressPrefix::Auto)
         .start_timeout(Duration::from_secs(400))
         .progress(Progress::stderr())

@@ -16,4 +16,5 @@ mod simulacron;
 mod soak;
 mod three_nodes;
 mod two_datacenters;
+mod upgrade;
 mod waiting;
