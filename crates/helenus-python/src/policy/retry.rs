@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use helenus::policy::{DefaultRetryPolicy, FallthroughRetryPolicy, RetryContext, RetryDecision, RetryPolicy};
+use helenus::policy::{
+    DefaultRetryPolicy, FallthroughRetryPolicy, RequestErrorRetryPolicy, RetryContext, RetryDecision,
+    RetryPolicy,
+};
 use helenus::{AttemptError, ConsistencyLevel};
 use helenus_protocol::{ErrorCode, ErrorDetails};
 use pyo3::intern;
@@ -42,30 +45,10 @@ fn twin(policy: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn RetryPolicy>>> {
     } else if class.is(classes::fallthrough_retry_policy(py)?) {
         Some(Arc::new(FallthroughRetryPolicy))
     } else if class.is(classes::never_retry_policy(py)?) {
-        Some(Arc::new(RequestErrorsOnly))
+        Some(Arc::new(RequestErrorRetryPolicy))
     } else {
         None
     })
-}
-
-/// `NeverRetryPolicy`: other nodes are asked only where a coordinator could not take the request.
-#[derive(Debug)]
-struct RequestErrorsOnly;
-
-impl RetryPolicy for RequestErrorsOnly {
-    fn decide(&self, context: &RetryContext<'_>) -> RetryDecision {
-        match context.error {
-            AttemptError::Server(error)
-                if matches!(
-                    error.code,
-                    ErrorCode::Unavailable | ErrorCode::ReadTimeout | ErrorCode::WriteTimeout
-                ) =>
-            {
-                RetryDecision::Fail
-            }
-            _ => DefaultRetryPolicy.decide(context),
-        }
-    }
 }
 
 /// A Python `RetryPolicy` with the statement that it is asked about.
@@ -172,9 +155,9 @@ fn decision(answer: &Bound<'_, PyAny>) -> PyResult<RetryDecision> {
     let (decision, level): (u8, Option<u16>) = answer.extract()?;
     let level = level.and_then(|code| ConsistencyLevel::from_code(code).ok());
     Ok(match decision {
-        0 => RetryDecision::SameNode(level),
+        0 => RetryDecision::same_node().at(level),
         2 => RetryDecision::Ignore,
-        3 => RetryDecision::NextNode(level),
+        3 => RetryDecision::next_node().at(level),
         _ => RetryDecision::Fail,
     })
 }

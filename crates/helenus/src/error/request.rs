@@ -21,6 +21,7 @@ struct Inner {
     applied: Applied,
     attempts: Vec<Attempt>,
     plan_exhausted: bool,
+    budget_exhausted: bool,
 }
 
 /// What went wrong.
@@ -199,6 +200,7 @@ impl RequestError {
         let applied = attempts.iter().map(|attempt| attempt.error.applied()).max();
         Self(Box::new(Inner {
             plan_exhausted: matches!(kind, RequestErrorKind::NoNode),
+            budget_exhausted: false,
             kind,
             applied: applied.unwrap_or(Applied::NotSent),
             attempts,
@@ -215,6 +217,13 @@ impl RequestError {
     #[cold]
     pub(crate) fn with_exhausted_plan(mut self) -> Self {
         self.0.plan_exhausted = true;
+        self
+    }
+
+    /// The same error of a request whose session had no retry left for it.
+    #[cold]
+    pub(crate) fn with_exhausted_budget(mut self) -> Self {
+        self.0.budget_exhausted = true;
         self
     }
 
@@ -251,6 +260,11 @@ impl RequestError {
         self.0.plan_exhausted
     }
 
+    /// Whether the retry policy wanted another attempt, and the session's [`RetryBudget`](crate::policy::RetryBudget) had none left.
+    pub fn is_retry_budget_exhausted(&self) -> bool {
+        self.0.budget_exhausted
+    }
+
     /// Whether time ran out on the client's side.
     pub fn is_timeout(&self) -> bool {
         matches!(self.0.kind, RequestErrorKind::Timeout { .. })
@@ -262,7 +276,7 @@ impl fmt::Display for RequestError {
         self.0.kind.fmt(f)?;
         let attempts = &self.0.attempts;
         match &attempts[..] {
-            [] => return Ok(()),
+            [] => return write!(f, " ({})", self.0.applied),
             [one] if !matches!(self.0.kind, RequestErrorKind::NoNode) => write!(f, " (from {}", one.node)?,
             several => {
                 f.write_str(" (")?;

@@ -39,6 +39,9 @@ impl Job {
     /// Decides everything that the request and its statement leave to profile and session.
     #[inline]
     pub(super) fn new(session: &Local<SessionShared>, mut request: Request) -> Self {
+        if let Some(budget) = session.budget() {
+            budget.count_request();
+        }
         let options = request.options();
         let profile = profile(session, &request);
         let consistency = options.consistency.unwrap_or_else(|| profile.consistency());

@@ -7,16 +7,20 @@
 //!                                    slow: retries, other nodes, PREPARE again, schema agreement, USE everywhere
 //! ```
 //! The first attempt needs no box, no task and no timer of its own. Everything else goes on in a boxed future.
-//! Invariants: an execution completes exactly once. One deadline covers all its attempts. Nothing is sent twice unless the
-//! retry policy says so, or it certainly was not run.
+//! Invariants: an execution completes exactly once. One deadline covers all its attempts. Nothing is sent twice unless it
+//! certainly was not run, or the retry policy says so and it is idempotent.
 
 mod answer;
+mod budget;
 mod encode;
 mod job;
 mod request;
+mod retrying;
 mod slow;
 
 pub use request::Request;
+
+pub(crate) use budget::Budget;
 
 use std::fmt;
 use std::future::Future;

@@ -12,9 +12,9 @@ use uuid::Uuid;
 use super::answer::{self, Answer};
 use super::job::Job;
 use super::request::Statement;
+use super::retrying::{self, Next};
 use crate::connection::{AttemptFailure, PendingResponse};
 use crate::error::{AttemptError, RequestError, RequestErrorKind};
-use crate::policy::{RetryContext, RetryDecision};
 use crate::result::{Extras, QueryResult};
 use crate::session::{agreement, encode_prepare};
 use crate::statement::{BatchItem, PreparedStatement};
@@ -60,11 +60,8 @@ async fn go_on(job: &mut Job, mut answer: Answer) -> Result<QueryResult, Request
             },
             Answer::Failed(error) => error,
         };
-        answer = match next_step(job, error, &mut retries)? {
-            Step::Wait(pending) => {
-                retries += 1;
-                answer::understand(job, pending.await)
-            }
+        answer = match next_step(job, error, &mut retries).await? {
+            Step::Wait(pending) => answer::understand(job, pending.await),
             Step::Ignore => match job.node.clone() {
                 Some(node) => {
                     let extras = Extras {
@@ -87,49 +84,33 @@ enum Step {
     Ignore,
 }
 
-fn next_step(job: &mut Job, error: AttemptError, retries: &mut usize) -> Result<Step, RequestError> {
-    let kind = match &error {
-        AttemptError::Server(error) | AttemptError::Prepare(error) => {
-            RequestErrorKind::Server(Arc::clone(error))
-        }
-        AttemptError::ConnectionLost(error) => RequestErrorKind::ConnectionLost(Arc::clone(error)),
-        AttemptError::Protocol(error) => RequestErrorKind::Protocol(error.clone()),
-        AttemptError::TimedOut => {
-            job.push(error);
-            return Err(job.timed_out());
-        }
-        AttemptError::NoConnection | AttemptError::NotSent(_) => RequestErrorKind::NoNode,
-    };
-    let decision = match &error {
-        AttemptError::Protocol(_) | AttemptError::Prepare(_) => RetryDecision::Fail,
-        // Certainly not run: the next node, whatever the policy.
-        AttemptError::NoConnection | AttemptError::NotSent(_) => RetryDecision::NextNode(None),
-        error => {
-            let idempotent = job.request.is_idempotent();
-            let context = RetryContext::new(error, idempotent, job.consistency, *retries);
-            let own = job.request.options().retry_policy.as_ref();
-            own.unwrap_or_else(|| job.profile().retry_policy())
-                .decide(&context)
-        }
-    };
-    tracing::debug!(node = ?job.node, %error, ?decision, "attempt failed");
+async fn next_step(job: &mut Job, error: AttemptError, retries: &mut usize) -> Result<Step, RequestError> {
+    if let AttemptError::TimedOut = error {
+        job.push(error);
+        return Err(job.timed_out());
+    }
+    let was_sent = !matches!(error, AttemptError::NoConnection | AttemptError::NotSent(_));
+    let kind = retrying::kind_of(&error);
+    let next = retrying::decide(job, &error, *retries);
     if let Some(node) = &job.node {
-        job.watch.decided(&job.session, node, &error, decision);
+        job.watch.decided(&job.session, node, &error, next.decision());
     }
     job.push(error);
-    if job.session.is_closed() {
+    let retry = match next {
+        _ if job.session.is_closed() => return Err(job.fail(kind)),
+        Next::Fail => return Err(job.fail(kind)),
+        Next::BudgetExhausted => return Err(job.fail(kind).with_exhausted_budget()),
+        Next::Ignore => return Ok(Step::Ignore),
+        Next::Retry(retry) => retry,
+    };
+    if !retrying::pause(job, retry.delay).await || job.session.is_closed() {
         return Err(job.fail(kind));
     }
-    let (same_node, consistency) = match decision {
-        RetryDecision::Fail => return Err(job.fail(kind)),
-        RetryDecision::Ignore => return Ok(Step::Ignore),
-        RetryDecision::SameNode(consistency) => (true, consistency),
-        RetryDecision::NextNode(consistency) => (false, consistency),
-    };
-    if let Some(consistency) = consistency {
+    *retries += usize::from(was_sent);
+    if let Some(consistency) = retry.consistency {
         job.consistency = consistency;
     }
-    let mut sent = match same_node {
+    let mut sent = match retry.same_node {
         true => job.send_again().map_err(|kind| job.fail(kind))?,
         false => None,
     };

@@ -88,7 +88,7 @@ impl Watch {
         match decision {
             RetryDecision::Fail => {}
             RetryDecision::Ignore => meter.ignored(cause),
-            RetryDecision::SameNode(_) | RetryDecision::NextNode(_) => meter.retried(cause),
+            RetryDecision::Retry(_) => meter.retried(cause),
         }
     }
 

@@ -12,6 +12,10 @@ pub use plan::QueryPlan;
 pub use reconnection::{
     ConstantReconnection, ExponentialReconnection, ReconnectionPolicy, ReconnectionSchedule,
 };
-pub use retry::{DefaultRetryPolicy, FallthroughRetryPolicy, RetryContext, RetryDecision, RetryPolicy};
+pub use retry::{
+    DefaultRetryPolicy, DowngradingConsistencyRetryPolicy, ExponentialBackoffRetryPolicy,
+    FallthroughRetryPolicy, RequestErrorRetryPolicy, Retry, RetryBudget, RetryCause, RetryContext,
+    RetryDecision, RetryPolicy, WriteTypeRetryPolicy,
+};
 pub use timestamp::{MonotonicTimestamps, TimestampGenerator};
 pub use token_aware::TokenAwarePolicy;

@@ -234,6 +234,11 @@ impl Session {
         self.shared.metrics()
     }
 
+    /// How often the retry policy wanted another attempt for which the [`RetryBudget`](crate::policy::RetryBudget) had no token.
+    pub fn refused_retries(&self) -> u64 {
+        self.shared.budget().map_or(0, |budget| budget.refused())
+    }
+
     /// Open connections, and requests in flight on them, overdue ones included.
     pub fn connections(&self) -> ConnectionCounts {
         let mut counts = ConnectionCounts::default();

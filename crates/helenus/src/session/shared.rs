@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::cluster::{ClusterShared, ClusterState, Node};
 use crate::connection::{CloseReason, ConnectionConfig, VersionChoice};
+use crate::executor::Budget;
 use crate::observe::{Metrics, SessionMeter};
 use crate::policy::Distance;
 use crate::pool::{Pool, Progress};
@@ -26,6 +27,7 @@ pub(crate) struct SessionShared {
     profiles: RwLock<Vec<ExecutionProfile>>,
     default_profile: ExecutionProfile,
     meter: SessionMeter,
+    budget: Option<Budget>,
     closed: AtomicBool,
 }
 
@@ -56,6 +58,7 @@ impl SessionShared {
         let mut profiles = vec![default_profile.clone()];
         profiles.extend(cluster.config.other_profiles.iter().cloned());
         Self {
+            budget: cluster.config.retry_budget.map(Budget::new),
             pools: ArcSwap::from_pointee(PoolTable::default()),
             changing: Mutex::default(),
             keyspace: RwLock::new(keyspace),
@@ -88,6 +91,11 @@ impl SessionShared {
 
     pub(crate) fn default_profile(&self) -> &ExecutionProfile {
         &self.default_profile
+    }
+
+    /// What bounds the retries; `None` when nothing does.
+    pub(crate) fn budget(&self) -> Option<&Budget> {
+        self.budget.as_ref()
     }
 
     pub(crate) fn next_timestamp(&self) -> Option<i64> {

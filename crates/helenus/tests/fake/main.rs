@@ -10,5 +10,6 @@ mod faults_connection;
 mod faults_request;
 mod metrics;
 mod requests;
+mod retries;
 mod routing;
 mod tls;

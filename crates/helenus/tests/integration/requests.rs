@@ -302,7 +302,7 @@ impl RetryPolicy for LowerConsistency {
     fn decide(&self, context: &RetryContext<'_>) -> RetryDecision {
         match context.error {
             AttemptError::Server(error) if error.code == ErrorCode::Unavailable => {
-                RetryDecision::SameNode(Some(ConsistencyLevel::One))
+                RetryDecision::same_node().at(ConsistencyLevel::One)
             }
             _ => RetryDecision::Fail,
         }

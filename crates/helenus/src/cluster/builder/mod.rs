@@ -1,5 +1,6 @@
 //! The options of a cluster, checked when it is built.
 
+mod execution;
 mod observe;
 
 use std::sync::Arc;
@@ -16,7 +17,9 @@ use crate::connection::transport::{Connector, TcpConnector, TcpOptions, TlsConne
 use crate::connection::{ConnectionConfig, VersionChoice};
 use crate::error::ConfigurationError;
 use crate::observe::ObserveOptions;
-use crate::policy::{ExponentialReconnection, MonotonicTimestamps, ReconnectionPolicy, TimestampGenerator};
+use crate::policy::{
+    ExponentialReconnection, MonotonicTimestamps, ReconnectionPolicy, RetryBudget, TimestampGenerator,
+};
 use crate::profile::ExecutionProfile;
 use crate::tls::TlsOptions;
 
@@ -52,6 +55,7 @@ pub struct ClusterBuilder {
     other_profiles: Vec<ExecutionProfile>,
     reconnection: Arc<dyn ReconnectionPolicy>,
     timestamps: Option<Arc<dyn TimestampGenerator>>,
+    retry_budget: Option<RetryBudget>,
     runtime: Option<Handle>,
     observe: ObserveOptions,
 }
@@ -75,6 +79,7 @@ pub(crate) struct ClusterConfig {
     pub(crate) other_profiles: Vec<ExecutionProfile>,
     pub(crate) reconnection: Arc<dyn ReconnectionPolicy>,
     pub(crate) timestamps: Option<Arc<dyn TimestampGenerator>>,
+    pub(crate) retry_budget: Option<RetryBudget>,
     pub(crate) runtime: Option<Handle>,
     pub(crate) observe: ObserveOptions,
 }
@@ -111,6 +116,7 @@ impl ClusterBuilder {
             other_profiles: Vec::new(),
             reconnection: Arc::new(ExponentialReconnection::default()),
             timestamps: Some(Arc::new(MonotonicTimestamps::new())),
+            retry_budget: Some(RetryBudget::default()),
             runtime: None,
             observe: ObserveOptions::default(),
         }
@@ -400,6 +406,7 @@ impl ClusterBuilder {
                 });
             }
         }
+        self.check_execution()?;
         let segments = |version: ProtocolVersion| !version.features().snappy;
         if self.protocol_version.is_some_and(segments) && self.compression == [Compression::Snappy] {
             return Err(ConfigurationError::Conflict {
@@ -447,6 +454,7 @@ impl ClusterBuilder {
             other_profiles: self.other_profiles,
             reconnection: self.reconnection,
             timestamps: self.timestamps,
+            retry_budget: self.retry_budget,
             runtime: self.runtime,
             observe: self.observe,
         })

@@ -1,0 +1,146 @@
+//! The retry policy of programs that choose none, and what is left of it when only coordinators are in the way.
+
+use helenus_protocol::{ErrorCode, ErrorDetails, WriteType};
+
+use super::{RetryContext, RetryDecision, RetryPolicy};
+use crate::error::AttemptError;
+
+/// Makes another attempt where that cannot apply a statement twice, and has a chance.
+///
+/// | what went wrong | idempotent | otherwise |
+/// |---|---|---|
+/// | coordinator is bootstrapping | next node | next node |
+/// | UNAVAILABLE (nothing ran) | next node, once | next node, once |
+/// | connection lost, OVERLOADED, server or truncate error | next node | fail |
+/// | READ_TIMEOUT: enough replicas, without the data | same node, once | fail |
+/// | WRITE_TIMEOUT of the batch log | same node, once | fail |
+/// | everything else | fail | fail |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DefaultRetryPolicy;
+
+impl RetryPolicy for DefaultRetryPolicy {
+    fn decide(&self, context: &RetryContext<'_>) -> RetryDecision {
+        let RetryContext {
+            error,
+            idempotent,
+            retries,
+            ..
+        } = *context;
+        let error = match error {
+            AttemptError::Server(error) => error,
+            AttemptError::ConnectionLost(_) if idempotent => return RetryDecision::next_node(),
+            _ => return RetryDecision::Fail,
+        };
+        match error.code {
+            ErrorCode::Bootstrapping => RetryDecision::next_node(),
+            ErrorCode::Unavailable if retries == 0 => RetryDecision::next_node(),
+            ErrorCode::Overloaded | ErrorCode::Server | ErrorCode::Truncate if idempotent => {
+                RetryDecision::next_node()
+            }
+            ErrorCode::ReadTimeout | ErrorCode::WriteTimeout if idempotent && retries == 0 => {
+                match &error.details {
+                    ErrorDetails::ReadTimeout {
+                        received,
+                        block_for,
+                        data_present: false,
+                        ..
+                    } if received >= block_for => RetryDecision::same_node(),
+                    ErrorDetails::WriteTimeout {
+                        write_type: WriteType::BatchLog,
+                        ..
+                    } => RetryDecision::same_node(),
+                    _ => RetryDecision::Fail,
+                }
+            }
+            _ => RetryDecision::Fail,
+        }
+    }
+}
+
+/// As [`DefaultRetryPolicy`] where a connection was lost or a coordinator could not do its work; never after UNAVAILABLE or a
+/// timeout of replicas, which then are the program's to handle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestErrorRetryPolicy;
+
+impl RetryPolicy for RequestErrorRetryPolicy {
+    fn decide(&self, context: &RetryContext<'_>) -> RetryDecision {
+        use ErrorCode::{ReadTimeout, Unavailable, WriteTimeout};
+        match context.error {
+            AttemptError::Server(error) if matches!(error.code, Unavailable | ReadTimeout | WriteTimeout) => {
+                RetryDecision::Fail
+            }
+            _ => DefaultRetryPolicy.decide(context),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::{decide, read_timeout, write_timeout};
+    use super::*;
+
+    #[test]
+    fn promise_1_only_what_cannot_have_run_is_retried_without_idempotence() {
+        for code in ErrorCode::KNOWN {
+            let decision = decide(&DefaultRetryPolicy, code, ErrorDetails::None, false, 0);
+            let expected = matches!(code, ErrorCode::Bootstrapping | ErrorCode::Unavailable);
+            assert_eq!(decision != RetryDecision::Fail, expected, "{code}");
+        }
+        let again = decide(
+            &DefaultRetryPolicy,
+            ErrorCode::Unavailable,
+            ErrorDetails::None,
+            true,
+            1,
+        );
+        assert_eq!(again, RetryDecision::Fail);
+    }
+
+    #[test]
+    fn a_read_is_repeated_once_when_only_the_data_was_missing() {
+        let decide = |details, retries| {
+            decide(
+                &DefaultRetryPolicy,
+                ErrorCode::ReadTimeout,
+                details,
+                true,
+                retries,
+            )
+        };
+        assert_eq!(decide(read_timeout(2, 2, false), 0), RetryDecision::same_node());
+        assert_eq!(decide(read_timeout(2, 2, false), 1), RetryDecision::Fail);
+        assert_eq!(decide(read_timeout(1, 2, false), 0), RetryDecision::Fail);
+        assert_eq!(decide(read_timeout(2, 2, true), 0), RetryDecision::Fail);
+    }
+
+    #[test]
+    fn a_write_is_repeated_only_when_the_batch_log_was_late() {
+        for (write_type, expected) in [
+            (WriteType::BatchLog, RetryDecision::same_node()),
+            (WriteType::Simple, RetryDecision::Fail),
+            (WriteType::Cas, RetryDecision::Fail),
+            (WriteType::Counter, RetryDecision::Fail),
+        ] {
+            let details = write_timeout(0, write_type);
+            let found = decide(&DefaultRetryPolicy, ErrorCode::WriteTimeout, details, true, 0);
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn trouble_of_replicas_can_be_left_to_the_program() {
+        use ErrorCode::{Overloaded, ReadTimeout, Unavailable, WriteTimeout};
+        for (code, expected) in [
+            (Overloaded, RetryDecision::next_node()),
+            (Unavailable, RetryDecision::Fail),
+            (ReadTimeout, RetryDecision::Fail),
+            (WriteTimeout, RetryDecision::Fail),
+        ] {
+            let details = match code {
+                ReadTimeout => read_timeout(2, 2, false),
+                _ => ErrorDetails::None,
+            };
+            assert_eq!(decide(&RequestErrorRetryPolicy, code, details, true, 0), expected);
+        }
+    }
+}
