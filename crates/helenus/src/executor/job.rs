@@ -52,7 +52,7 @@ impl Job {
         let limit = limit(session, &request);
         let now = limit.map(|_| Instant::now());
         let deadline = now.zip(limit).and_then(|(now, limit)| now.checked_add(limit));
-        let plan = plan(session, &request, profile, consistency);
+        let plan = plan(session, &request, profile, (consistency, serial_consistency));
         // The same for all attempts.
         request.timestamp = match request.timestamp.or(options.timestamp) {
             None if request.writes() => session.next_timestamp(),
@@ -202,12 +202,12 @@ fn plan(
     session: &SessionShared,
     request: &Request,
     profile: &ExecutionProfile,
-    consistency: ConsistencyLevel,
+    (consistency, serial_consistency): (ConsistencyLevel, Option<ConsistencyLevel>),
 ) -> QueryPlan {
     match &request.options().plan {
         Some(nodes) => QueryPlan::list(Arc::clone(nodes)),
         None => {
-            let context = RouteContext::new(request, consistency, session);
+            let context = RouteContext::new(request, consistency, serial_consistency, session);
             profile.load_balancing().plan(&context, &session.cluster().look())
         }
     }

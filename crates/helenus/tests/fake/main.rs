@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+mod balancing;
 mod common;
 mod connect;
 mod errors;
