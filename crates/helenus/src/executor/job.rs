@@ -49,6 +49,7 @@ impl Job {
             .serial_consistency
             .or_else(|| profile.serial_consistency());
         let page_size = options.page_size.unwrap_or_else(|| profile.page_size());
+        let page_size = (page_size > 0).then_some(page_size);
         let limit = limit(session, &request);
         let now = limit.map(|_| Instant::now());
         let deadline = now.zip(limit).and_then(|(now, limit)| now.checked_add(limit));
@@ -61,13 +62,13 @@ impl Job {
         Self {
             consistency,
             serial_consistency,
-            page_size: (page_size > 0).then_some(page_size),
+            page_size,
             deadline,
             plan,
             node: None,
             columns: None,
             attempts: Vec::new(),
-            watch: Watch::start(session, now),
+            watch: Watch::start(session, &request, consistency, page_size, now),
             session: session.clone(),
             request,
         }
@@ -112,7 +113,8 @@ impl Job {
         match submitted {
             Ok(pending) => {
                 if let Some(node) = &self.node {
-                    self.watch.sent(&self.session, node, AttemptKind::Next);
+                    self.watch
+                        .sent(&self.session, node, self.consistency, AttemptKind::Next);
                 }
                 Ok(Some(pending))
             }

@@ -14,3 +14,5 @@ mod requests;
 mod retries;
 mod routing;
 mod tls;
+mod tracing_spans;
+mod tracker;
