@@ -3,6 +3,7 @@
 mod canned;
 mod control;
 mod options;
+mod proxy;
 mod run;
 mod start;
 
@@ -33,6 +34,8 @@ enum Command {
     },
     /// A server that answers a benchmark's statements with ready bytes, to measure clients
     Canned(canned::Canned),
+    /// A proxy before a node that delays, reorders, cuts, corrupts and holds frames on demand
+    Proxy(proxy::Proxy),
 }
 
 #[derive(Debug, Subcommand)]
@@ -58,6 +61,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Cluster(ClusterCommand::Control(control)) => control.execute(),
         Command::Fetch { version } => fetch(&version),
         Command::Canned(canned) => canned.execute(),
+        Command::Proxy(proxy) => proxy.execute(),
     };
     result.unwrap_or_else(|error| {
         let mut text = format!("helenus-testkit: {error}");

@@ -18,6 +18,8 @@ use super::table::Table;
 pub struct NodeInfo {
     /// Where clients connect to: `rpc_address` and `native_port`.
     pub address: SocketAddr,
+    /// What its rows say in the place of `address`: the address of a proxy before it.
+    pub proxy: Option<SocketAddr>,
     /// Host id; `None` makes the row of a node that is not ready.
     pub host_id: Option<Uuid>,
     /// Datacenter.
@@ -44,6 +46,7 @@ impl NodeInfo {
         let token = i64::MIN.wrapping_add(i64::from(last).wrapping_mul(1 << 60));
         Self {
             address,
+            proxy: None,
             host_id: Some(Uuid::from_u64_pair(
                 0x4845_4c45_4e55_4000 | u64::from(last),
                 u64::from(last),
@@ -219,8 +222,9 @@ impl Topology {
 impl NodeInfo {
     /// The columns that describe a node, by their names in all three tables.
     fn cells(&self) -> Vec<(&'static str, Cell)> {
-        let ip = cell::inet(self.address.ip());
-        let port = cell::int(self.address.port().into());
+        let address = self.proxy.unwrap_or(self.address);
+        let ip = cell::inet(address.ip());
+        let port = cell::int(address.port().into());
         let gossip_port = cell::int(7000);
         vec![
             ("host_id", self.host_id.and_then(cell::uuid)),

@@ -1,10 +1,11 @@
 //! What the tests share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use helenus::policy::ConstantReconnection;
 use helenus::{Cluster, ClusterBuilder, CqlType, NativeType, Session, SimpleStatement};
-use helenus_testkit::fake::{FakeCluster, FakeNode, Received, Script, Statement, cell};
+use helenus_testkit::fake::{FakeCluster, FakeNode, Received, Reply, Script, Statement, cell, column_specs};
 
 pub(crate) const INSERT: &str = "INSERT INTO ks.t (k, v) VALUES (?, ?)";
 pub(crate) const SELECT: &str = "SELECT k, v FROM ks.t";
@@ -31,22 +32,34 @@ fn row(key: i32, value: &str) -> Vec<cell::Cell> {
     vec![cell::int(key), cell::text(value)]
 }
 
+/// Connects again at once.
+pub(crate) fn eager() -> ClusterBuilder {
+    let delay = Duration::from_millis(10);
+    Cluster::builder().reconnection_policy(Arc::new(ConstantReconnection(delay)))
+}
+
 /// For one fake node.
 pub(crate) fn builder(node: &FakeNode) -> ClusterBuilder {
-    Cluster::builder()
-        .contact_point(node.address())
-        .reconnection_policy(std::sync::Arc::new(ConstantReconnection(Duration::from_millis(
-            10,
-        ))))
+    eager().contact_point(node.address())
 }
 
 /// For several.
 pub(crate) fn cluster_builder(cluster: &FakeCluster) -> ClusterBuilder {
-    Cluster::builder()
-        .contact_points(cluster.contact_points())
-        .reconnection_policy(std::sync::Arc::new(ConstantReconnection(Duration::from_millis(
-            10,
-        ))))
+    eager().contact_points(cluster.contact_points())
+}
+
+/// A script that answers each statement whose text begins with this word with the whole text, so that answers can be told apart.
+pub(crate) fn echo(word: &'static str) -> Script {
+    Script::new().handler(move |request| {
+        let text = request.text().filter(|text| text.starts_with(word))?;
+        Some(vec![echoed(text).into()])
+    })
+}
+
+/// The answer to such a statement.
+pub(crate) fn echoed(text: &str) -> Reply {
+    let columns = column_specs("ks", "t", [("text", NativeType::Text.into())]);
+    Reply::rows(columns, &[[cell::text(text)]])
 }
 
 pub(crate) async fn session(node: &FakeNode) -> Session {
