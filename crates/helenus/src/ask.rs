@@ -1,7 +1,7 @@
 //! Requests that the driver makes for itself, on one connection: system tables, USE, PREPARE.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use helenus_protocol::{
@@ -32,7 +32,7 @@ pub(crate) async fn ask(
     request: &Request<'_>,
     limit: Duration,
 ) -> Result<Response, AskError> {
-    let pending = connection.submit(Some(Instant::now() + limit), |context, out| {
+    let pending = connection.submit(Some(crate::clock::now() + limit), |context, out| {
         let options = RequestOptions {
             compression: context.compression,
             ..RequestOptions::default()

@@ -29,6 +29,7 @@ pub mod auth;
 pub mod policy;
 
 mod ask;
+mod clock;
 mod cluster;
 #[cfg_attr(not(test), expect(dead_code, reason = "some of its figures are for metrics"))]
 mod connection;
@@ -58,10 +59,7 @@ pub use error::{
     SessionError,
 };
 pub use executor::{Execution, Request};
-pub use observe::{
-    AttemptInfo, CauseCounts, Counts, LatencyHistogram, Metrics, NodeMetrics, RandomRequestIds, RequestEnd,
-    RequestIdGenerator, RequestInfo, RequestTracker, SlowQueryLog,
-};
+pub use observe::{CauseCounts, Counts, LatencyHistogram, Metrics, NodeMetrics};
 pub use profile::{ExecutionProfile, ExecutionProfileBuilder};
 pub use result::{NextRowError, PageStream, QueryResult, RawRows, RowStream, RowsError, SchemaAgreement};
 pub use session::{ConnectionCounts, Session, Trace, TraceError, TraceEvent};

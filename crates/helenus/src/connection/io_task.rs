@@ -59,7 +59,7 @@ impl IoTask {
         read: Box<dyn AsyncRead + Send + Unpin>,
         decoder: InboundDecoder,
     ) -> Self {
-        let now = now();
+        let now = crate::clock::now();
         let config = &shared.config;
         let heartbeat = Heartbeat::new(config.heartbeat_interval, config.heartbeat_timeout, now);
         Self {
@@ -126,7 +126,7 @@ impl IoTask {
                 }
                 Poll::Ready(Err(error)) => return Err(CloseCause::Io(Arc::new(error))),
             }
-            let now = now();
+            let now = crate::clock::now();
             self.heartbeat.handle_read(now);
             while let Some(envelope) = self.decoder.next().map_err(CloseCause::Protocol)? {
                 self.hand_out(envelope, now)?;
@@ -211,7 +211,7 @@ impl IoTask {
                 return Ok(());
             }
             self.timer_at = None;
-            self.handle_timeout(now(), sweep_at)?;
+            self.handle_timeout(crate::clock::now(), sweep_at)?;
         }
     }
 
@@ -279,8 +279,4 @@ impl Drop for IoTask {
         // Of no effect when it was closed already.
         self.shared.close(CloseCause::RuntimeShutDown);
     }
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

@@ -26,7 +26,7 @@ impl Budget {
     pub(crate) fn new(limits: RetryBudget) -> Self {
         Self {
             requests: Shards::default(),
-            bucket: Mutex::new(Bucket::new(limits, Instant::now())),
+            bucket: Mutex::new(Bucket::new(limits, crate::clock::now())),
             refused: AtomicU64::new(0),
         }
     }
@@ -49,7 +49,7 @@ impl Budget {
             .map(|part| part.0.load(Ordering::Relaxed))
             .sum();
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = bucket.take(Instant::now(), requests);
+        let taken = bucket.take(crate::clock::now(), requests);
         drop(bucket);
         if !taken {
             self.refused.fetch_add(1, Ordering::Relaxed);

@@ -5,7 +5,7 @@
 //! known whether they were run.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use helenus_protocol::{ErrorCode, ErrorDetails, ServerError, WriteType};
 
@@ -128,7 +128,7 @@ pub(super) async fn pause(job: &Job, delay: Duration) -> bool {
     if delay.is_zero() {
         return true;
     }
-    let now = Instant::now();
+    let now = crate::clock::now();
     let in_time = job.deadline.is_none_or(|deadline| now + delay < deadline);
     let Ok(runtime) = job.session.cluster().runtime() else {
         return false;

@@ -151,7 +151,8 @@ impl NodeMeter {
 /// What happens in one session.
 #[derive(Debug)]
 pub(crate) struct SessionMeter {
-    options: ObserveOptions,
+    /// Whether durations are measured.
+    latency: bool,
     nodes: RwLock<HashMap<Uuid, Known>>,
     /// What nodes counted that have left.
     past: Mutex<Past>,
@@ -180,7 +181,7 @@ struct Past {
 impl SessionMeter {
     pub(crate) fn new(options: &ObserveOptions) -> Self {
         Self {
-            options: options.clone(),
+            latency: options.latency,
             nodes: RwLock::default(),
             past: Mutex::default(),
             failed: ByCause::default(),
@@ -191,10 +192,10 @@ impl SessionMeter {
         }
     }
 
-    /// What is observed.
+    /// Whether durations are measured.
     #[inline]
-    pub(crate) fn options(&self) -> &ObserveOptions {
-        &self.options
+    pub(crate) fn times(&self) -> bool {
+        self.latency
     }
 
     /// The meter of a node; a new one when it is not known.
@@ -239,7 +240,7 @@ impl SessionMeter {
 
     #[cold]
     pub(crate) fn succeeded(&self, started: Option<Instant>) {
-        match started.filter(|_| self.options.latency) {
+        match started.filter(|_| self.latency) {
             Some(started) => self
                 .succeeded_latency
                 .get_or_init(Box::default)
@@ -251,7 +252,7 @@ impl SessionMeter {
     #[cold]
     pub(crate) fn failed(&self, cause: Cause, started: Option<Instant>) {
         self.failed.count(cause);
-        if let Some(started) = started.filter(|_| self.options.latency) {
+        if let Some(started) = started.filter(|_| self.latency) {
             let latency = self.failed_latency.get_or_init(Box::default);
             latency.record(micros(started.elapsed()));
         }

@@ -1,7 +1,7 @@
 //! Schema agreement: after a change of the schema, all nodes have to say that they have the same version of it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -39,10 +39,10 @@ async fn wait_by(session: &SessionShared, connection: impl Fn() -> Option<Connec
     let Ok(runtime) = session.cluster().runtime() else {
         return SchemaAgreement::NotAwaited;
     };
-    let end = Instant::now() + config.schema_agreement_timeout;
+    let end = crate::clock::now() + config.schema_agreement_timeout;
     let mut delay = FIRST_DELAY;
     loop {
-        let left = end.saturating_duration_since(Instant::now());
+        let left = end.saturating_duration_since(crate::clock::now());
         if let Some(connection) = connection() {
             let limit = config.control_timeout.min(left.max(FIRST_DELAY));
             match agrees(session, &connection, limit).await {

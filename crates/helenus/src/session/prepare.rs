@@ -34,11 +34,11 @@ pub(super) async fn prepare(
     let limit = options
         .timeout
         .map_or_else(|| profile.timeout(), |timeout| timeout.limit());
-    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    let deadline = limit.and_then(|limit| crate::clock::now().checked_add(limit));
     let plan = match &options.plan {
         Some(nodes) => crate::policy::QueryPlan::list(Arc::clone(nodes)),
         None => {
-            let context = RouteContext::new(&request, consistency, None, session);
+            let context = RouteContext::new(&request, consistency, session);
             profile.load_balancing().plan(&context, &session.cluster().look())
         }
     };
@@ -105,7 +105,7 @@ async fn prepare_on_others(
     deadline: Option<Instant>,
 ) {
     // A node that does not answer is not waited for as long as the statement itself.
-    let limit = Instant::now() + session.cluster().config.control_timeout;
+    let limit = crate::clock::now() + session.cluster().config.control_timeout;
     let deadline = Some(deadline.map_or(limit, |deadline| deadline.min(limit)));
     let nodes: Vec<_> = session
         .pools()

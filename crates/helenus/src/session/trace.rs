@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use helenus_protocol::{ConsistencyLevel, CqlTimestamp};
 use uuid::Uuid;
@@ -119,12 +119,12 @@ pub(super) async fn read(session: &Session, id: Uuid, options: &TraceOptions) ->
         id,
         limit: options.limit,
     };
-    let end = Instant::now() + options.limit;
+    let end = crate::clock::now() + options.limit;
     let mut delay = FIRST_DELAY;
     let row: SessionRow = loop {
         let result = session.query(statement(SESSION), (id,)).await?;
         let row: Option<SessionRow> = result.maybe_first_row()?;
-        let left = end.saturating_duration_since(Instant::now());
+        let left = end.saturating_duration_since(crate::clock::now());
         match row {
             Some(row) if row.3.is_some() || left.is_zero() => break row,
             None if left.is_zero() => return Err(not_found()),
