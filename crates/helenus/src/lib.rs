@@ -59,7 +59,10 @@ pub use error::{
     SessionError,
 };
 pub use executor::{Execution, Request};
-pub use observe::{CauseCounts, Counts, LatencyHistogram, Metrics, NodeMetrics};
+pub use observe::{
+    AttemptInfo, CauseCounts, Counts, LatencyHistogram, Metrics, NodeMetrics, RandomRequestIds, RequestEnd,
+    RequestIdGenerator, RequestInfo, RequestTracker, SlowQueryLog,
+};
 pub use profile::{ExecutionProfile, ExecutionProfileBuilder};
 pub use result::{NextRowError, PageStream, QueryResult, RawRows, RowStream, RowsError, SchemaAgreement};
 pub use session::{ConnectionCounts, Session, Trace, TraceError, TraceEvent};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use helenus_protocol::ConsistencyLevel;
 
-use crate::policy::{DefaultRetryPolicy, LoadBalancingPolicy, RetryPolicy, TokenAwarePolicy};
+use crate::policy::{DefaultPolicy, DefaultRetryPolicy, LoadBalancingPolicy, RetryPolicy};
 use crate::statement::Timeout;
 
 /// How requests are run unless their statement says otherwise. Cheap to clone.
@@ -49,7 +49,7 @@ impl ExecutionProfile {
                 serial_consistency: None,
                 timeout: Some(Self::DEFAULT_TIMEOUT),
                 page_size: Self::DEFAULT_PAGE_SIZE,
-                load_balancing: Arc::new(TokenAwarePolicy::default()),
+                load_balancing: Arc::new(DefaultPolicy::new()),
                 retry_policy: Arc::new(DefaultRetryPolicy),
             },
         }
@@ -82,7 +82,7 @@ impl ExecutionProfile {
         self.inner.page_size
     }
 
-    /// Says which nodes are tried, in which order. Round robin over the local datacenter by default.
+    /// Says which nodes are tried, in which order. [`DefaultPolicy`] by default.
     pub fn load_balancing(&self) -> &Arc<dyn LoadBalancingPolicy> {
         &self.inner.load_balancing
     }

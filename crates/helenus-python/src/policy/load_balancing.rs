@@ -1,12 +1,10 @@
 //! Load balancing policies: built-in classes have twins; a plan of any other is made before the request starts.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use helenus::policy::{
-    Distance, LoadBalancingPolicy, QueryPlan, RoundRobinPolicy, RouteContext, TokenAwarePolicy,
+    AllowListPolicy, DcAwarePolicy, DefaultPolicy, LoadBalancingPolicy, RoundRobinPolicy, TokenAwarePolicy,
 };
 use helenus::{ClusterState, Node};
 use pyo3::intern;
@@ -29,7 +27,7 @@ impl PlanSource {
             Some(twin) => Ok((Self::Core, twin)),
             None => Ok((
                 Self::Python(policy.clone().unbind()),
-                Arc::new(AllNodes::default()),
+                Arc::new(RoundRobinPolicy::new()),
             )),
         }
     }
@@ -73,7 +71,7 @@ pub(crate) fn node_of(host: &Bound<'_, PyAny>, state: &ClusterState) -> PyResult
 fn twin(policy: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn LoadBalancingPolicy>>> {
     let py = policy.py();
     if policy.is_none() {
-        return Ok(Some(Arc::new(TokenAwarePolicy::default())));
+        return Ok(Some(Arc::new(DefaultPolicy::new())));
     }
     let class = policy.get_type();
     if class.is(classes::default_load_balancing_policy(py)?) {
@@ -95,74 +93,32 @@ fn twin(policy: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn LoadBalancingPolic
         let remote: usize = policy
             .getattr(intern!(py, "used_hosts_per_remote_dc"))?
             .extract()?;
-        if remote > 0 {
-            return Ok(None);
-        }
         let local: Option<String> = policy.getattr(intern!(py, "local_dc"))?.extract()?;
-        return Ok(Some(Arc::new(match local.filter(|name| !name.is_empty()) {
-            Some(name) => RoundRobinPolicy::in_datacenter(name),
-            None => RoundRobinPolicy::new(),
-        })));
+        let policy = match local.filter(|name| !name.is_empty()) {
+            Some(name) => DcAwarePolicy::in_datacenter(name),
+            None => DcAwarePolicy::new(),
+        };
+        return Ok(Some(Arc::new(
+            policy
+                .with_remote_nodes(remote)
+                .remote_for_local_consistency(true),
+        )));
     }
     if class.is(classes::round_robin_policy(py)?) {
-        return Ok(Some(Arc::new(AllNodes::default())));
+        return Ok(Some(Arc::new(RoundRobinPolicy::new())));
     }
     if class.is(classes::white_list_round_robin_policy(py)?) {
         let hosts = policy.getattr(intern!(py, "_allowed_hosts_resolved"));
         let Ok(hosts) = hosts else { return Ok(None) };
-        let mut allowed = HashSet::new();
+        let mut allowed: Vec<IpAddr> = Vec::new();
         for host in hosts.try_iter()? {
             match host?.extract::<String>()?.parse() {
-                Ok(address) => allowed.insert(address),
+                Ok(address) => allowed.push(address),
                 Err(_) => return Ok(None),
-            };
+            }
         }
-        return Ok(Some(Arc::new(AllNodes {
-            allowed: Some(allowed),
-            ..AllNodes::default()
-        })));
+        let all = Arc::new(RoundRobinPolicy::new());
+        return Ok(Some(Arc::new(AllowListPolicy::new(all, allowed))));
     }
     Ok(None)
-}
-
-/// `RoundRobinPolicy` and `WhiteListRoundRobinPolicy`: nodes in turn, wherever they are.
-#[derive(Debug, Default)]
-struct AllNodes {
-    /// Addresses; `None` allows all.
-    allowed: Option<HashSet<IpAddr>>,
-    turn: AtomicUsize,
-}
-
-impl AllNodes {
-    fn allows(&self, node: &Node) -> bool {
-        match (&self.allowed, node.address()) {
-            (None, _) => true,
-            (Some(allowed), Some(address)) => allowed.contains(&address.ip()),
-            (Some(_), None) => false,
-        }
-    }
-}
-
-impl LoadBalancingPolicy for AllNodes {
-    fn plan(&self, _: &RouteContext<'_>, state: &ClusterState) -> QueryPlan {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        if self.allowed.is_none() {
-            return QueryPlan::rotation(state.nodes().clone(), turn);
-        }
-        let nodes: Vec<_> = state
-            .nodes()
-            .iter()
-            .filter(|node| self.allows(node))
-            .cloned()
-            .collect();
-        QueryPlan::rotation(nodes.into(), turn)
-    }
-
-    fn distance(&self, node: &Node, _: &ClusterState) -> Distance {
-        if self.allows(node) {
-            Distance::Local
-        } else {
-            Distance::Ignored
-        }
-    }
 }

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use helenus::policy::{
-    DefaultRetryPolicy, FallthroughRetryPolicy, RequestErrorRetryPolicy, RetryContext, RetryDecision,
-    RetryPolicy,
+    DefaultRetryPolicy, FallthroughRetryPolicy, RequestErrorRetryPolicy, RetryCause, RetryContext,
+    RetryDecision, RetryPolicy,
 };
 use helenus::{AttemptError, ConsistencyLevel};
-use helenus_protocol::{ErrorCode, ErrorDetails};
+use helenus_protocol::{ErrorCode, ErrorDetails, WriteType};
 use pyo3::intern;
 use pyo3::prelude::*;
 
@@ -41,7 +41,7 @@ fn twin(policy: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn RetryPolicy>>> {
     let py = policy.py();
     let class = policy.get_type();
     Ok(if policy.is_none() || class.is(classes::retry_policy(py)?) {
-        Some(Arc::new(DefaultRetryPolicy))
+        Some(Arc::new(Documented))
     } else if class.is(classes::fallthrough_retry_policy(py)?) {
         Some(Arc::new(FallthroughRetryPolicy))
     } else if class.is(classes::never_retry_policy(py)?) {
@@ -49,6 +49,30 @@ fn twin(policy: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn RetryPolicy>>> {
     } else {
         None
     })
+}
+
+/// `RetryPolicy`: replicas that were late are asked again only in the two cases that its documentation names.
+#[derive(Debug)]
+struct Documented;
+
+impl RetryPolicy for Documented {
+    fn decide(&self, context: &RetryContext<'_>) -> RetryDecision {
+        let first = context.idempotent && context.retries == 0;
+        match context.cause() {
+            RetryCause::ReadTimeout {
+                required,
+                received,
+                data_retrieved: false,
+                ..
+            } if first && received >= required => RetryDecision::same_node(),
+            RetryCause::WriteTimeout {
+                write_type: WriteType::BatchLog,
+                ..
+            } if first => RetryDecision::same_node(),
+            RetryCause::ReadTimeout { .. } | RetryCause::WriteTimeout { .. } => RetryDecision::Fail,
+            _ => DefaultRetryPolicy.decide(context),
+        }
+    }
 }
 
 /// A Python `RetryPolicy` with the statement that it is asked about.

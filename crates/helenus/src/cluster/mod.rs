@@ -19,6 +19,7 @@ pub(crate) use builder::ClusterConfig;
 pub(crate) use control::What;
 pub(crate) use discovery::peers;
 pub(crate) use shared::ClusterShared;
+pub(crate) use state::{NodeList, node_list};
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,10 @@
 //! What is known about the cluster at one moment: an immutable snapshot that requests only read.
 
+mod filtered;
+#[cfg(test)]
+mod for_tests;
+mod version;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,10 +18,12 @@ use super::token::{Partitioner, Token, TokenMap};
 use crate::connection::Endpoint;
 use crate::schema::Schema;
 use crate::shard::Shards;
+use version::Version;
 
 /// The nodes of a cluster, as last heard of.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterState {
+    version: Version,
     cluster_name: Option<String>,
     partitioner: Option<String>,
     protocol_version: Option<ProtocolVersion>,
@@ -29,13 +36,19 @@ pub struct ClusterState {
 }
 
 /// A list of nodes, of which query plans hold the copy of their thread.
-type NodeList = Shards<Arc<[Arc<Node>]>>;
+pub(crate) type NodeList = Shards<Arc<[Arc<Node>]>>;
 
-fn node_list(nodes: &[Arc<Node>]) -> NodeList {
+/// The list in a copy for each part.
+pub(crate) fn node_list(nodes: &[Arc<Node>]) -> NodeList {
     Shards::new(|| nodes.into())
 }
 
 impl ClusterState {
+    /// A number that no other snapshot has, of this or another cluster: what was worked out of a snapshot can be kept by it.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.number()
+    }
+
     /// Name of the cluster.
     pub fn cluster_name(&self) -> Option<&str> {
         self.cluster_name.as_deref()
@@ -139,6 +152,7 @@ impl ClusterState {
             None => nodes.clone(),
         };
         Self {
+            version: Version::default(),
             cluster_name: discovered.cluster_name.clone(),
             partitioner: discovered.partitioner.clone(),
             protocol_version: Some(version),

@@ -132,6 +132,11 @@ impl Connection {
         self.shared.in_flight()
     }
 
+    /// Answers received so far, those that nobody waited for included.
+    pub(crate) fn answers(&self) -> u64 {
+        self.shared.answers()
+    }
+
     /// Requests sent that nobody waits for any more, and that are still to be answered.
     pub(crate) fn orphans(&self) -> usize {
         self.shared.orphans()

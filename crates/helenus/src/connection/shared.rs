@@ -446,6 +446,11 @@ impl Shared {
         submitted.saturating_sub(answered) as usize
     }
 
+    /// Answers received so far.
+    pub(super) fn answers(&self) -> u64 {
+        self.answered.0.load(Ordering::Relaxed)
+    }
+
     /// Overdue answers.
     pub(super) fn orphans(&self) -> usize {
         self.orphans.load(Ordering::Relaxed).max(0).unsigned_abs()

@@ -22,6 +22,7 @@ struct Inner {
     attempts: Vec<Attempt>,
     plan_exhausted: bool,
     budget_exhausted: bool,
+    request_id: Option<Arc<str>>,
 }
 
 /// What went wrong.
@@ -204,6 +205,7 @@ impl RequestError {
             kind,
             applied: applied.unwrap_or(Applied::NotSent),
             attempts,
+            request_id: None,
         }))
     }
 
@@ -225,6 +227,17 @@ impl RequestError {
     pub(crate) fn with_exhausted_budget(mut self) -> Self {
         self.0.budget_exhausted = true;
         self
+    }
+
+    /// The request had an id.
+    #[cold]
+    pub(crate) fn set_request_id(&mut self, id: Arc<str>) {
+        self.0.request_id = Some(id);
+    }
+
+    /// The id of the request, if it had one: see [`ClusterBuilder::request_ids`](crate::ClusterBuilder::request_ids).
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
     }
 
     /// What went wrong.
@@ -276,7 +289,7 @@ impl fmt::Display for RequestError {
         self.0.kind.fmt(f)?;
         let attempts = &self.0.attempts;
         match &attempts[..] {
-            [] => return write!(f, " ({})", self.0.applied),
+            [] => f.write_str(" (")?,
             [one] if !matches!(self.0.kind, RequestErrorKind::NoNode) => write!(f, " (from {}", one.node)?,
             several => {
                 f.write_str(" (")?;
@@ -286,7 +299,12 @@ impl fmt::Display for RequestError {
                 }
             }
         }
-        write!(f, "; {})", self.0.applied)
+        let semicolon = if attempts.is_empty() { "" } else { "; " };
+        write!(f, "{semicolon}{}", self.0.applied)?;
+        match self.request_id() {
+            Some(id) => write!(f, "; request {id})"),
+            None => f.write_str(")"),
+        }
     }
 }
 
@@ -296,6 +314,7 @@ impl fmt::Debug for RequestError {
             .field("kind", &self.0.kind)
             .field("applied", &self.0.applied)
             .field("attempts", &self.0.attempts)
+            .field("request_id", &self.0.request_id)
             .finish()
     }
 }

@@ -1,8 +1,8 @@
 //! From a request to the envelope on a connection: EXECUTE, QUERY or BATCH, in the connection's protocol version.
 
 use helenus_protocol::{
-    Batch, BatchEntry, EncodeError, Execute, MetadataIdSupport, ProtocolVersion, Query, QueryParameters,
-    Request as Message, RequestOptions as EnvelopeOptions, encode_request,
+    Batch, BatchEntry, CustomPayload, EncodeError, Execute, MetadataIdSupport, ProtocolVersion, Query,
+    QueryParameters, Request as Message, RequestOptions as EnvelopeOptions, encode_request,
 };
 
 use super::job::Job;
@@ -20,7 +20,7 @@ pub(super) fn encode(
     let options = job.request.options();
     let envelope = EnvelopeOptions {
         tracing: options.tracing,
-        custom_payload: options.custom_payload.as_deref(),
+        custom_payload: payload(job, context.version),
         compression: context.compression,
     };
     let version = context.version;
@@ -49,6 +49,15 @@ pub(super) fn encode(
         }),
     };
     encode_request(&message, version, context.stream, &envelope, out)
+}
+
+/// The custom payload: the request's own, with its id if it has one and the version can say it.
+fn payload(job: &Job, version: ProtocolVersion) -> Option<&CustomPayload> {
+    let own = job.request.options().custom_payload.as_deref();
+    match job.watch.payload() {
+        Some(payload) if version.features().custom_payload => Some(payload),
+        _ => own,
+    }
 }
 
 /// Whether the columns need not be sent with the rows. In v5 the server sends them when the id does not match; before, they

@@ -49,10 +49,11 @@ impl Job {
             .serial_consistency
             .or_else(|| profile.serial_consistency());
         let page_size = options.page_size.unwrap_or_else(|| profile.page_size());
+        let page_size = (page_size > 0).then_some(page_size);
         let limit = limit(session, &request);
         let now = limit.map(|_| crate::clock::now());
         let deadline = now.zip(limit).and_then(|(now, limit)| now.checked_add(limit));
-        let plan = plan(session, &request, profile, consistency);
+        let plan = plan(session, &request, profile, (consistency, serial_consistency));
         // The same for all attempts.
         request.timestamp = match request.timestamp.or(options.timestamp) {
             None if request.writes() => session.next_timestamp(),
@@ -61,13 +62,13 @@ impl Job {
         Self {
             consistency,
             serial_consistency,
-            page_size: (page_size > 0).then_some(page_size),
+            page_size,
             deadline,
             plan,
             node: None,
             columns: None,
             attempts: Vec::new(),
-            watch: Watch::start(session, now),
+            watch: Watch::start(session, &request, consistency, page_size, now),
             session: session.clone(),
             request,
         }
@@ -112,7 +113,8 @@ impl Job {
         match submitted {
             Ok(pending) => {
                 if let Some(node) = &self.node {
-                    self.watch.sent(&self.session, node, AttemptKind::Next);
+                    self.watch
+                        .sent(&self.session, node, self.consistency, AttemptKind::Next);
                 }
                 Ok(Some(pending))
             }
@@ -202,12 +204,12 @@ fn plan(
     session: &SessionShared,
     request: &Request,
     profile: &ExecutionProfile,
-    consistency: ConsistencyLevel,
+    (consistency, serial_consistency): (ConsistencyLevel, Option<ConsistencyLevel>),
 ) -> QueryPlan {
     match &request.options().plan {
         Some(nodes) => QueryPlan::list(Arc::clone(nodes)),
         None => {
-            let context = RouteContext::new(request, consistency, session);
+            let context = RouteContext::new(request, consistency, serial_consistency, session);
             profile.load_balancing().plan(&context, &session.cluster().look())
         }
     }

@@ -76,8 +76,8 @@ impl Execution {
             match sent {
                 Ok(sent) => *pending = Some(sent),
                 Err(kind) => {
-                    let error = job.fail(kind);
-                    job.watch.failed(session, &error);
+                    let mut error = job.fail(kind);
+                    job.watch.failed(session, &mut error);
                     this = Self::failed(error);
                 }
             }

@@ -115,6 +115,17 @@ impl Request {
         self
     }
 
+    /// The same, for somebody who is not to see the values.
+    pub(crate) fn without_values(&self) -> Self {
+        Self {
+            statement: self.statement.clone(),
+            values: SerializedRow::EMPTY,
+            options: self.options.clone(),
+            paging_state: self.paging_state.clone(),
+            timestamp: self.timestamp,
+        }
+    }
+
     /// How it is to be run.
     pub fn options(&self) -> &RequestOptions {
         match (&self.options, &self.statement) {

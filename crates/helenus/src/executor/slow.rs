@@ -24,8 +24,8 @@ const REPREPARE_ROUNDS: usize = 2;
 
 /// Goes on from the answer to the first attempt.
 pub(super) async fn run(mut job: Job, answer: Answer) -> Result<QueryResult, RequestError> {
-    let ended = go_on(&mut job, answer).await;
-    match &ended {
+    let mut ended = go_on(&mut job, answer).await;
+    match &mut ended {
         Ok(result) => job.watch.succeeded(&job.session, result),
         Err(error) => job.watch.failed(&job.session, error),
     }

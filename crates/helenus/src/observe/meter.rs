@@ -151,8 +151,7 @@ impl NodeMeter {
 /// What happens in one session.
 #[derive(Debug)]
 pub(crate) struct SessionMeter {
-    /// Whether durations are measured.
-    latency: bool,
+    options: ObserveOptions,
     nodes: RwLock<HashMap<Uuid, Known>>,
     /// What nodes counted that have left.
     past: Mutex<Past>,
@@ -181,7 +180,7 @@ struct Past {
 impl SessionMeter {
     pub(crate) fn new(options: &ObserveOptions) -> Self {
         Self {
-            latency: options.latency,
+            options: options.clone(),
             nodes: RwLock::default(),
             past: Mutex::default(),
             failed: ByCause::default(),
@@ -192,10 +191,10 @@ impl SessionMeter {
         }
     }
 
-    /// Whether durations are measured.
+    /// What is observed.
     #[inline]
-    pub(crate) fn times(&self) -> bool {
-        self.latency
+    pub(crate) fn options(&self) -> &ObserveOptions {
+        &self.options
     }
 
     /// The meter of a node; a new one when it is not known.
@@ -240,7 +239,7 @@ impl SessionMeter {
 
     #[cold]
     pub(crate) fn succeeded(&self, started: Option<Instant>) {
-        match started.filter(|_| self.latency) {
+        match started.filter(|_| self.options.latency) {
             Some(started) => self
                 .succeeded_latency
                 .get_or_init(Box::default)
@@ -252,7 +251,7 @@ impl SessionMeter {
     #[cold]
     pub(crate) fn failed(&self, cause: Cause, started: Option<Instant>) {
         self.failed.count(cause);
-        if let Some(started) = started.filter(|_| self.latency) {
+        if let Some(started) = started.filter(|_| self.options.latency) {
             let latency = self.failed_latency.get_or_init(Box::default);
             latency.record(micros(started.elapsed()));
         }

@@ -1,14 +1,15 @@
 //! Policies: decisions that a user may want to make otherwise, each a small trait with built-in implementations.
 
 mod load_balancing;
-mod plan;
 mod reconnection;
 mod retry;
 mod timestamp;
-mod token_aware;
 
-pub use load_balancing::{Distance, LoadBalancingPolicy, RoundRobinPolicy, RouteContext};
-pub use plan::QueryPlan;
+pub use load_balancing::{
+    AllowListPolicy, DcAwarePolicy, DefaultPolicy, Distance, HostFilterPolicy, LoadBalancingPolicy,
+    QueryPlan, RackAwarePolicy, RoundRobinPolicy, RouteContext, TargetNodePolicy, TokenAwarePolicy,
+};
+pub(crate) use load_balancing::{Demotion, NodeLoad};
 pub use reconnection::{
     ConstantReconnection, ExponentialReconnection, ReconnectionPolicy, ReconnectionSchedule,
 };
@@ -18,4 +19,3 @@ pub use retry::{
     RetryDecision, RetryPolicy, WriteTypeRetryPolicy,
 };
 pub use timestamp::{MonotonicTimestamps, TimestampGenerator};
-pub use token_aware::TokenAwarePolicy;

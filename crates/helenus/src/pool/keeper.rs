@@ -89,7 +89,7 @@ fn remove_closed(pool: &Pool) -> bool {
     }
     pool.change(|list| list.retain(Connection::is_open));
     if pool.connections.load().is_empty() && !pool.is_closed() {
-        pool.node.set_up(false);
+        pool.went_down();
     }
     true
 }
@@ -121,7 +121,7 @@ async fn open(pool: &Pool) -> Result<(), ConnectError> {
         }
     }
     tracing::debug!(node = %pool.node, version = %connection.version(), "connected");
-    pool.node.set_up(true);
+    pool.came_up();
     pool.progress.send_replace(Progress::Opened);
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! replaced after a delay that grows with each failure; one that is worn out (too many overdue answers) is replaced first
 //! and drained then.
 
+mod health;
 mod keeper;
 
 use std::cell::Cell;
@@ -21,8 +22,9 @@ use crate::connection::{
     CloseReason, ConnectError, Connection, ConnectionConfig, EncodeContext, PendingResponse, SubmitError,
 };
 use crate::error::AttemptError;
-use crate::policy::ReconnectionPolicy;
+use crate::policy::{Demotion, NodeLoad, ReconnectionPolicy};
 use crate::shard;
+use health::Health;
 
 pub(crate) struct Pool {
     node: Arc<Node>,
@@ -36,6 +38,9 @@ pub(crate) struct Pool {
     /// Do not wait for the end of the delay.
     hurry: AtomicBool,
     closed: AtomicBool,
+    health: Health,
+    /// There was no connection though one was wanted, or the node is newer than the session.
+    was_down: AtomicBool,
     progress: watch::Sender<Progress>,
 }
 
@@ -61,12 +66,14 @@ enum Added {
 }
 
 impl Pool {
-    /// A pool whose connections are opened by a task on the current runtime.
+    /// A pool whose connections are opened by a task on the current runtime. A node is a `newcomer` when the session was there
+    /// before it.
     pub(crate) fn spawn(
         node: Arc<Node>,
         size: usize,
         config: Arc<ConnectionConfig>,
         reconnection: Arc<dyn ReconnectionPolicy>,
+        newcomer: bool,
     ) -> Arc<Self> {
         let pool = Arc::new(Self {
             node,
@@ -77,6 +84,8 @@ impl Pool {
             wake: Notify::new(),
             hurry: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            health: Health::new(Instant::now()),
+            was_down: AtomicBool::new(newcomer),
             progress: watch::Sender::default(),
         });
         tokio::spawn(keeper::keep(Arc::clone(&pool)));
@@ -118,6 +127,23 @@ impl Pool {
     pub(crate) fn in_flight(&self) -> usize {
         let connections = self.connections.load();
         connections.iter().map(|connection| connection.in_flight()).sum()
+    }
+
+    /// How the node does, as far as its connections show.
+    #[inline]
+    pub(crate) fn load(&self) -> NodeLoad {
+        let connections = self.connections.load();
+        let (mut in_flight, mut answers, mut open) = (0, 0_u64, false);
+        for connection in connections.iter() {
+            in_flight += connection.in_flight();
+            answers = answers.wrapping_add(connection.answers());
+            open |= connection.is_open();
+        }
+        let demotion = match open {
+            true => self.health.demotion(in_flight, answers, Instant::now),
+            false => Some(Demotion::Unconnected),
+        };
+        NodeLoad { in_flight, demotion }
     }
 
     /// The connection with the fewest requests in flight, for requests of the driver itself.
@@ -222,8 +248,22 @@ impl Pool {
             first
         });
         if self.connections.load().is_empty() {
-            self.node.set_up(false);
+            self.went_down();
         }
+    }
+
+    /// There is a connection now.
+    fn came_up(&self) {
+        if self.was_down.swap(false, Ordering::Relaxed) {
+            self.health.came_up(Instant::now());
+        }
+        self.node.set_up(true);
+    }
+
+    /// There is no connection any more, or none yet.
+    fn went_down(&self) {
+        self.was_down.store(true, Ordering::Relaxed);
+        self.node.set_up(false);
     }
 
     fn is_closed(&self) -> bool {

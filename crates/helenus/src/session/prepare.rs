@@ -38,7 +38,7 @@ pub(super) async fn prepare(
     let plan = match &options.plan {
         Some(nodes) => crate::policy::QueryPlan::list(Arc::clone(nodes)),
         None => {
-            let context = RouteContext::new(&request, consistency, session);
+            let context = RouteContext::new(&request, consistency, None, session);
             profile.load_balancing().plan(&context, &session.cluster().look())
         }
     };

@@ -127,6 +127,7 @@ impl SessionShared {
             return;
         }
         let old = self.pools.load_full();
+        let first = old.0.is_empty();
         let mut table = PoolTable::default();
         for node in state.nodes().iter() {
             let known = old.0.get(node.slot()).and_then(Option::as_ref);
@@ -136,7 +137,7 @@ impl SessionShared {
             }
             let pool = match kept {
                 Some(pool) => Arc::clone(pool),
-                None => self.new_pool(node),
+                None => self.new_pool(node, !first),
             };
             if table.0.len() <= node.slot() {
                 table.0.resize_with(node.slot() + 1, || None);
@@ -161,7 +162,7 @@ impl SessionShared {
             .any(|profile| distance(profile) != Distance::Ignored)
     }
 
-    fn new_pool(&self, node: &Arc<Node>) -> Arc<Pool> {
+    fn new_pool(&self, node: &Arc<Node>, newcomer: bool) -> Arc<Pool> {
         let config = &self.cluster.config;
         let mut connection = ConnectionConfig {
             keyspace: self.keyspace().map(|name| name.to_string()),
@@ -180,6 +181,7 @@ impl SessionShared {
             config.connections_per_node,
             Arc::new(connection),
             Arc::clone(&config.reconnection),
+            newcomer,
         )
     }
 

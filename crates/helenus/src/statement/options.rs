@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helenus_protocol::{ConsistencyLevel, CustomPayload};
+use uuid::Uuid;
 
 use crate::cluster::Node;
 use crate::policy::RetryPolicy;
@@ -41,6 +42,9 @@ pub struct RequestOptions {
     pub retry_policy: Option<Arc<dyn RetryPolicy>>,
     /// The nodes to try, in this order, instead of the load balancing policy's plan.
     pub plan: Option<Arc<[Arc<Node>]>>,
+    /// The host id of the node to try first, where the load balancing policy heeds it:
+    /// [`TargetNodePolicy`](crate::policy::TargetNodePolicy).
+    pub target: Option<Uuid>,
 }
 
 impl RequestOptions {
@@ -158,6 +162,14 @@ macro_rules! statement_setters {
         #[must_use]
         pub fn with_retry_policy(mut self, policy: std::sync::Arc<dyn crate::policy::RetryPolicy>) -> Self {
             self.options_mut().retry_policy = Some(policy);
+            self
+        }
+
+        /// Tries the node with this host id first, where the load balancing policy heeds it:
+        /// [`TargetNodePolicy`](crate::policy::TargetNodePolicy).
+        #[must_use]
+        pub fn with_target(mut self, host_id: uuid::Uuid) -> Self {
+            self.options_mut().target = Some(host_id);
             self
         }
 

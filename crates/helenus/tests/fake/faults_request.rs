@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use helenus::policy::RoundRobinPolicy;
 use helenus::{Applied, AttemptError, BatchStatement, ExecutionProfile, RequestErrorKind, SimpleStatement};
 use helenus_protocol::{ErrorCode, Opcode};
 use helenus_testkit::fake::{Action, FakeCluster, FakeNode, Gate, Received, Reply};
@@ -229,7 +230,12 @@ async fn promise_1_a_bootstrapping_node_is_passed_over_whatever_the_idempotence(
 #[tokio::test]
 async fn promise_1_a_select_is_idempotent_unless_it_is_said_not_to_be() {
     let cluster = FakeCluster::start(&[("dc1", 2)], script()).await.unwrap();
-    let session = cluster_session(&cluster).await;
+    // Takes turns, whatever becomes of the nodes.
+    let profile = ExecutionProfile::builder()
+        .load_balancing(Arc::new(RoundRobinPolicy::new()))
+        .build();
+    let builder = cluster_builder(&cluster).default_profile(profile);
+    let session = builder.build().unwrap().connect().await.unwrap();
     cluster
         .node(0)
         .change_script(|script| script.on_statement(SELECT, vec![Action::Close]));

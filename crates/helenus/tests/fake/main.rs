@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+mod balancing;
 mod common;
 mod connect;
 mod errors;
@@ -14,3 +15,5 @@ mod requests;
 mod retries;
 mod routing;
 mod tls;
+mod tracing_spans;
+mod tracker;

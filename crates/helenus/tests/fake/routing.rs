@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use helenus::policy::{RoundRobinPolicy, TokenAwarePolicy};
+use helenus::policy::{DcAwarePolicy, TokenAwarePolicy};
 use helenus::{ExecutionProfile, NativeType, Partitioner, PreparedStatement, Session};
 use helenus_testkit::fake::{FakeCluster, Statement};
 
@@ -75,7 +75,7 @@ async fn a_request_goes_to_a_replica_of_its_partition() {
 #[tokio::test]
 async fn lightweight_transactions_and_policies_in_ring_order_ask_the_primary_replica() {
     let cluster = cluster("3").await;
-    let in_order = TokenAwarePolicy::new(Arc::new(RoundRobinPolicy::new())).in_ring_order();
+    let in_order = TokenAwarePolicy::new(Arc::new(DcAwarePolicy::new())).in_ring_order();
     for (policy, text) in [(TokenAwarePolicy::default(), CONDITIONAL), (in_order, INSERT)] {
         let session = session(&cluster, policy).await;
         let statement = session.prepare(text).await.unwrap();

@@ -18,7 +18,7 @@ use crate::waiting::blocking;
 pub(crate) const MAX_BACKOFF: Duration = Duration::from_secs(4);
 
 /// How long opening a connection may take on a machine that is busy starting nodes.
-pub(crate) const HANDSHAKE: Duration = Duration::from_secs(1);
+pub(crate) const HANDSHAKE: Duration = Duration::from_secs(3);
 
 /// What the driver takes at most to know that a held node does not answer.
 pub(crate) const CONVICTION: Duration = Duration::from_secs(3);
@@ -26,6 +26,7 @@ pub(crate) const CONVICTION: Duration = Duration::from_secs(3);
 type Shared = Mutex<Option<Arc<Cluster>>>;
 
 static THREE_NODES: Shared = Mutex::const_new(None);
+static TWO_DATACENTERS: Shared = Mutex::const_new(None);
 static LOGIN: Shared = Mutex::const_new(None);
 
 /// A cluster for the time of one test.
@@ -101,6 +102,14 @@ pub(crate) fn with_defaults(options: ClusterOptions) -> ClusterOptions {
 /// The three nodes of this process, all of them up.
 pub(crate) async fn three_nodes() -> Bed {
     shared(&THREE_NODES, || options().topology("dc1:3".parse().unwrap())).await
+}
+
+/// The two nodes in dc1 and the one in dc2 of this process, all of them up.
+pub(crate) async fn two_datacenters() -> Bed {
+    shared(&TWO_DATACENTERS, || {
+        options().topology("dc1:2,dc2:1".parse().unwrap())
+    })
+    .await
 }
 
 /// The node of this process that clients have to log in to.

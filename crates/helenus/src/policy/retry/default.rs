@@ -14,7 +14,11 @@ use crate::error::AttemptError;
 /// | connection lost, OVERLOADED, server or truncate error | next node | fail |
 /// | READ_TIMEOUT: enough replicas, without the data | same node, once | fail |
 /// | WRITE_TIMEOUT of the batch log | same node, once | fail |
+/// | other READ_TIMEOUT and WRITE_TIMEOUT | next node, twice | fail |
 /// | everything else | fail | fail |
+///
+/// A replica that was killed or hangs lets reads and writes of other coordinators time out until they notice: the next one
+/// mostly has other replicas in mind. Twice, because the first attempt may have been lost with the node itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DefaultRetryPolicy;
 
@@ -37,23 +41,35 @@ impl RetryPolicy for DefaultRetryPolicy {
             ErrorCode::Overloaded | ErrorCode::Server | ErrorCode::Truncate if idempotent => {
                 RetryDecision::next_node()
             }
-            ErrorCode::ReadTimeout | ErrorCode::WriteTimeout if idempotent && retries == 0 => {
-                match &error.details {
-                    ErrorDetails::ReadTimeout {
-                        received,
-                        block_for,
-                        data_present: false,
-                        ..
-                    } if received >= block_for => RetryDecision::same_node(),
-                    ErrorDetails::WriteTimeout {
-                        write_type: WriteType::BatchLog,
-                        ..
-                    } => RetryDecision::same_node(),
-                    _ => RetryDecision::Fail,
-                }
+            ErrorCode::ReadTimeout | ErrorCode::WriteTimeout if idempotent => {
+                after_timeout(&error.details, retries)
             }
             _ => RetryDecision::Fail,
         }
+    }
+}
+
+/// What follows when replicas did not do in time what is idempotent.
+fn after_timeout(details: &ErrorDetails, retries: usize) -> RetryDecision {
+    match details {
+        ErrorDetails::ReadTimeout {
+            received,
+            block_for,
+            data_present: false,
+            ..
+        } if received >= block_for => match retries {
+            0 => RetryDecision::same_node(),
+            _ => RetryDecision::Fail,
+        },
+        ErrorDetails::WriteTimeout { write_type, .. } => match write_type {
+            WriteType::BatchLog if retries == 0 => RetryDecision::same_node(),
+            WriteType::Simple | WriteType::Batch | WriteType::UnloggedBatch if retries < 2 => {
+                RetryDecision::next_node()
+            }
+            _ => RetryDecision::Fail,
+        },
+        ErrorDetails::ReadTimeout { .. } if retries < 2 => RetryDecision::next_node(),
+        _ => RetryDecision::Fail,
     }
 }
 
@@ -97,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_is_repeated_once_when_only_the_data_was_missing() {
+    fn a_read_is_repeated_on_the_same_node_when_only_the_data_was_missing_and_else_on_the_next() {
         let decide = |details, retries| {
             decide(
                 &DefaultRetryPolicy,
@@ -109,15 +125,23 @@ mod tests {
         };
         assert_eq!(decide(read_timeout(2, 2, false), 0), RetryDecision::same_node());
         assert_eq!(decide(read_timeout(2, 2, false), 1), RetryDecision::Fail);
-        assert_eq!(decide(read_timeout(1, 2, false), 0), RetryDecision::Fail);
-        assert_eq!(decide(read_timeout(2, 2, true), 0), RetryDecision::Fail);
+        for few in [
+            read_timeout(1, 2, false),
+            read_timeout(1, 2, true),
+            read_timeout(2, 2, true),
+        ] {
+            assert_eq!(decide(few.clone(), 0), RetryDecision::next_node());
+            assert_eq!(decide(few.clone(), 1), RetryDecision::next_node());
+            assert_eq!(decide(few, 2), RetryDecision::Fail);
+        }
     }
 
     #[test]
-    fn a_write_is_repeated_only_when_the_batch_log_was_late() {
+    fn a_write_is_repeated_unless_it_is_conditional_or_counts() {
         for (write_type, expected) in [
             (WriteType::BatchLog, RetryDecision::same_node()),
-            (WriteType::Simple, RetryDecision::Fail),
+            (WriteType::Simple, RetryDecision::next_node()),
+            (WriteType::UnloggedBatch, RetryDecision::next_node()),
             (WriteType::Cas, RetryDecision::Fail),
             (WriteType::Counter, RetryDecision::Fail),
         ] {
