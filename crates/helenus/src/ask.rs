@@ -59,51 +59,76 @@ pub(crate) async fn query(
     ask(connection, &Request::Query(Query { text, parameters }), limit).await
 }
 
-/// Runs a SELECT.
+/// Rows in a page of [`select`]: what a server can put together well within the time for an answer.
+const PAGE_SIZE: i32 = 5_000;
+
+/// The most pages that are asked for: a server that always has another one does not keep us busy for ever.
+const MAX_PAGES: usize = 10_000;
+
+/// Runs a SELECT at LOCAL_ONE, and reads all its pages. `limit` is the time for each.
 pub(crate) async fn select(
     connection: &Connection,
     text: &str,
     limit: Duration,
 ) -> Result<SystemRows, AskError> {
-    match query(connection, text, limit).await? {
-        Response::Result(ResultBody::Rows(rows)) => SystemRows::new(rows),
-        other => Err(AskError::Unexpected(format!(
-            "{:?} instead of rows",
-            other.opcode()
-        ))),
+    let mut all = SystemRows::default();
+    let mut paging_state: Option<Bytes> = None;
+    for _ in 0..MAX_PAGES {
+        let parameters = QueryParameters {
+            consistency: ConsistencyLevel::One,
+            page_size: Some(PAGE_SIZE),
+            paging_state: paging_state.as_deref(),
+            ..QueryParameters::default()
+        };
+        match ask(connection, &Request::Query(Query { text, parameters }), limit).await? {
+            Response::Result(ResultBody::Rows(rows)) => paging_state = all.add(rows)?,
+            other => {
+                let found = format!("{:?} instead of rows", other.opcode());
+                return Err(AskError::Unexpected(found));
+            }
+        }
+        if paging_state.is_none() {
+            return Ok(all);
+        }
     }
+    Err(AskError::Unexpected(format!("more than {MAX_PAGES} pages")))
 }
 
 /// Rows whose columns differ between versions of the server: read by name, and with indulgence.
 #[derive(Debug, Default)]
 pub(crate) struct SystemRows {
     columns: Arc<[ColumnSpec]>,
-    content: Bytes,
-    row_count: usize,
+    /// The rows of each page, and how many they are.
+    pages: Vec<(Bytes, usize)>,
 }
 
 impl SystemRows {
-    fn new(rows: Rows) -> Result<Self, AskError> {
-        match rows.metadata.columns.clone() {
-            Some(columns) => Ok(Self {
-                columns,
-                content: rows.content,
-                row_count: rows.row_count,
-            }),
-            None => Err(AskError::Unexpected("rows without columns".to_owned())),
+    /// Adds a page; its paging state if there are more.
+    fn add(&mut self, rows: Rows) -> Result<Option<Bytes>, AskError> {
+        let Some(columns) = rows.metadata.columns else {
+            return Err(AskError::Unexpected("rows without columns".to_owned()));
+        };
+        if !self.pages.is_empty() && self.columns.len() != columns.len() {
+            return Err(AskError::Unexpected("pages with different columns".to_owned()));
         }
+        self.columns = columns;
+        self.pages.push((rows.content, rows.row_count));
+        Ok(rows.metadata.paging_state)
     }
 
-    /// The rows; ends early where their bytes do.
+    /// The rows; those of a page end early where their bytes do.
     pub(crate) fn iter(&self) -> impl Iterator<Item = SystemRow<'_>> {
-        let mut cells = CellReader::new(&self.content);
-        let mut left = self.row_count;
-        std::iter::from_fn(move || {
-            left = left.checked_sub(1)?;
-            let row: Result<Vec<_>, _> = self.columns.iter().map(|_| cells.next_cell()).collect();
-            Some(SystemRow {
-                columns: &self.columns,
-                cells: row.ok()?,
+        let columns = &self.columns;
+        self.pages.iter().flat_map(move |(content, row_count)| {
+            let mut cells = CellReader::new(content);
+            let mut left = *row_count;
+            std::iter::from_fn(move || {
+                left = left.checked_sub(1)?;
+                let row: Result<Vec<_>, _> = columns.iter().map(|_| cells.next_cell()).collect();
+                Some(SystemRow {
+                    columns,
+                    cells: row.ok()?,
+                })
             })
         })
     }

@@ -47,8 +47,9 @@ mod statement;
 pub mod tls;
 
 pub use cluster::{
-    Cluster, ClusterBuilder, ClusterState, ContactPoint, Node, Partitioner, ReplicationFactor,
-    ReplicationStrategy, Token,
+    AddressTranslator, Cluster, ClusterBuilder, ClusterEvent, ClusterEvents, ClusterState, ContactPoint,
+    EndpointFactory, Node, NodeFacts, Partitioner, ReachFuture, ReplicationFactor, ReplicationStrategy,
+    Resolver, SystemResolver, Token,
 };
 pub use connection::{
     AttemptFailure, CloseCause, CloseReason, ConnectError, ConnectErrorKind, ConnectStep, ConnectionError,

@@ -80,6 +80,14 @@ impl Table {
         self
     }
 
+    /// Keeps the rows whose cell in this column is wanted.
+    pub fn retain(&mut self, column: &str, wanted: impl Fn(&Cell) -> bool) -> &mut Self {
+        if let Some(index) = self.column(column) {
+            self.rows.retain(|row| wanted(&row[index]));
+        }
+        self
+    }
+
     /// The type of a column.
     pub fn column_type(&self, name: &str) -> Option<&CqlType> {
         self.column(name).map(|index| &self.columns[index].1)

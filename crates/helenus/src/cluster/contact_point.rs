@@ -1,9 +1,11 @@
 //! Contact points: where to connect first, as a user writes them.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
 
+use super::reach::Resolver;
 use crate::connection::Endpoint;
 use crate::error::{ConfigurationError, ContactPointError};
 
@@ -85,26 +87,29 @@ fn parse(text: &str, default_port: u16) -> Result<Target, &'static str> {
 
 impl Target {
     /// The endpoints that it stands for. To be awaited within a runtime.
-    pub(super) async fn resolve(&self) -> Result<Vec<Endpoint>, ContactPointError> {
-        match self {
-            Self::Endpoint(endpoint) => Ok(vec![endpoint.clone()]),
-            Self::Name { host, port } => {
-                let error = |source| ContactPointError::Resolve {
-                    name: host.clone(),
-                    source: Arc::new(source),
-                };
-                let addresses = tokio::net::lookup_host((host.as_str(), *port))
-                    .await
-                    .map_err(error)?;
-                let endpoints: Vec<_> = addresses
-                    .map(|address| Endpoint::new(address).with_server_name(host.as_str()))
-                    .collect();
-                match endpoints.is_empty() {
-                    true => Err(error(std::io::Error::other("it has no address"))),
-                    false => Ok(endpoints),
-                }
+    pub(super) async fn resolve(
+        &self,
+        resolver: &dyn Resolver,
+        limit: Duration,
+    ) -> Result<Vec<Endpoint>, ContactPointError> {
+        let (host, port) = match self {
+            Self::Endpoint(endpoint) => return Ok(vec![endpoint.clone()]),
+            Self::Name { host, port } => (host.as_str(), *port),
+        };
+        let resolved = match tokio::time::timeout(limit, resolver.resolve(host, port)).await {
+            Ok(Ok(addresses)) if addresses.is_empty() => Err(io::Error::other("it has no address")),
+            Ok(resolved) => resolved,
+            Err(_) => {
+                let reason = format!("no answer within {limit:?}");
+                Err(io::Error::new(io::ErrorKind::TimedOut, reason))
             }
-        }
+        };
+        let addresses = resolved.map_err(|source| ContactPointError::Resolve {
+            name: host.to_owned(),
+            source: Arc::new(source),
+        })?;
+        let endpoint = |address| Endpoint::new(address).with_server_name(host);
+        Ok(addresses.into_iter().map(endpoint).collect())
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use helenus_protocol::ErrorCode;
 use uuid::Uuid;
 
-use super::DEFAULT_PORT;
 use super::node::NodeFacts;
+use super::{ClusterConfig, DEFAULT_PORT};
 use crate::ask::{AskError, SystemRow, SystemRows, select};
 use crate::connection::{Connection, Endpoint};
 
@@ -82,6 +82,46 @@ fn read(endpoint: &Endpoint, local: &SystemRows, peers: &SystemRows) -> Result<D
     Ok(discovered)
 }
 
+impl Discovered {
+    /// Has the endpoints of nodes made as the options say. The node that was asked keeps the one by which it was reached,
+    /// unless a factory makes them all.
+    pub(super) async fn find_endpoints(&mut self, config: &ClusterConfig) {
+        if let Some(factory) = &config.endpoint_factory {
+            let nodes = std::mem::take(&mut self.nodes).into_iter();
+            let made = nodes.map(|(_, mut facts)| async move {
+                let endpoint = factory.endpoint(&facts).await.inspect_err(|error| {
+                    tracing::warn!(%error, host_id = %facts.host_id, "node is left out: the endpoint factory failed");
+                });
+                facts.given = Some(endpoint.ok()?);
+                Some((facts.given.clone()?, facts))
+            });
+            let made = futures_util::future::join_all(made).await;
+            self.nodes.extend(made.into_iter().flatten());
+            return;
+        }
+        let translator = config.translator.as_deref();
+        let translations = self
+            .nodes
+            .iter_mut()
+            .enumerate()
+            .map(async |(at, (endpoint, facts))| {
+                let Some(address) = facts.rpc_address else { return };
+                let given = match translator {
+                None => address,
+                Some(translator) => translator.translate(address, facts).await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, host_id = %facts.host_id, %address, "address is not translated");
+                    address
+                }),
+            };
+                facts.given = Some(given.into());
+                if at > 0 {
+                    *endpoint = given.into();
+                }
+            });
+        futures_util::future::join_all(translations).await;
+    }
+}
+
 /// What a row of any of the three tables says; `None` when it has no host id.
 fn facts(row: &SystemRow<'_>, default_port: u16) -> Option<NodeFacts> {
     let host_id: Uuid = row.get("host_id")?;
@@ -95,12 +135,14 @@ fn facts(row: &SystemRow<'_>, default_port: u16) -> Option<NodeFacts> {
     let address = native_address.or(rpc_address);
     // Bound to all addresses: the one that other nodes use is the best guess.
     let address = address.filter(|ip| !ip.is_unspecified()).or(broadcast_address);
+    let address = address.filter(|ip| !ip.is_unspecified());
     let shared = |text: Option<String>| text.map(Arc::from);
     let mut tokens: Vec<String> = row.get("tokens").unwrap_or_default();
     // A set: its order says nothing, and must not make a difference.
     tokens.sort_unstable();
     Some(NodeFacts {
         host_id,
+        given: None,
         rpc_address: address.map(|ip| SocketAddr::new(ip, port.unwrap_or(default_port))),
         broadcast_address,
         listen_address: row.get("listen_address"),

@@ -4,14 +4,19 @@ mod builder;
 mod contact_point;
 mod control;
 mod discovery;
+mod events;
 mod node;
+mod reach;
+mod search;
 mod shared;
 mod state;
 mod token;
 
 pub use builder::ClusterBuilder;
 pub use contact_point::ContactPoint;
-pub use node::Node;
+pub use events::{ClusterEvent, ClusterEvents};
+pub use node::{Node, NodeFacts};
+pub use reach::{AddressTranslator, EndpointFactory, ReachFuture, Resolver, SystemResolver};
 pub use state::ClusterState;
 pub use token::{Partitioner, ReplicationFactor, ReplicationStrategy, Token};
 
@@ -23,10 +28,12 @@ pub(crate) use state::{NodeList, node_list};
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::SessionError;
 use crate::observe::Metrics;
-use crate::session::Session;
+use crate::schema::Part;
+use crate::session::{Session, agreement};
 
 /// The port on which servers listen for clients unless told otherwise.
 pub(crate) const DEFAULT_PORT: u16 = 9042;
@@ -56,7 +63,7 @@ impl Cluster {
 
     pub(crate) fn new(config: ClusterConfig) -> Self {
         Self {
-            shared: Arc::new(ClusterShared::new(config)),
+            shared: Arc::new_cyclic(|me| ClusterShared::new(config, me.clone())),
         }
     }
 
@@ -123,6 +130,102 @@ impl Cluster {
     /// [`SessionError`] when no node answers.
     pub async fn refresh_keyspace(&self, name: impl Into<String>) -> Result<(), SessionError> {
         self.shared.refresh(What::Keyspace(name.into())).await
+    }
+
+    /// Reads one table or materialized view anew, with the indexes and triggers of the table.
+    ///
+    /// # Errors
+    /// [`SessionError`] when no node answers.
+    pub async fn refresh_table(
+        &self,
+        keyspace: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Result<(), SessionError> {
+        self.refresh_part(keyspace.into(), Part::Table(name.into())).await
+    }
+
+    /// Reads one user-defined type anew, with the types of columns that are made of it.
+    ///
+    /// # Errors
+    /// [`SessionError`] when no node answers.
+    pub async fn refresh_type(
+        &self,
+        keyspace: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Result<(), SessionError> {
+        self.refresh_part(keyspace.into(), Part::Type(name.into())).await
+    }
+
+    /// Reads all functions of one name anew.
+    ///
+    /// # Errors
+    /// [`SessionError`] when no node answers.
+    pub async fn refresh_function(
+        &self,
+        keyspace: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Result<(), SessionError> {
+        self.refresh_part(keyspace.into(), Part::Function(name.into()))
+            .await
+    }
+
+    /// Reads all aggregates of one name anew.
+    ///
+    /// # Errors
+    /// [`SessionError`] when no node answers.
+    pub async fn refresh_aggregate(
+        &self,
+        keyspace: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Result<(), SessionError> {
+        self.refresh_part(keyspace.into(), Part::Aggregate(name.into()))
+            .await
+    }
+
+    async fn refresh_part(&self, keyspace: String, part: Part) -> Result<(), SessionError> {
+        self.shared.refresh(What::Part(keyspace, part)).await
+    }
+
+    /// Waits until all nodes that can be reached have the same schema, as the node of the control connection sees it; no
+    /// longer than `limit`. Whether they have.
+    ///
+    /// # Errors
+    /// [`SessionError`] when no node can be asked.
+    pub async fn wait_for_schema_agreement(&self, limit: Duration) -> Result<bool, SessionError> {
+        self.shared.start().await?;
+        Ok(agreement::wait_in(&self.shared, limit).await)
+    }
+
+    /// The node of the control connection, if that is open.
+    pub fn control_node(&self) -> Option<Arc<Node>> {
+        let connection = self.shared.control_connection()?;
+        let state = self.state();
+        let mut nodes = state.nodes().iter();
+        nodes
+            .find(|node| node.endpoint() == connection.endpoint())
+            .cloned()
+    }
+
+    /// What happens to the cluster from now on: nodes that come, go and change, and changes of the schema.
+    ///
+    /// Subscribe before the first session is opened to hear of all nodes.
+    ///
+    /// ```no_run
+    /// # async fn watch(cluster: helenus::Cluster) {
+    /// use helenus::ClusterEvent;
+    ///
+    /// let mut events = cluster.subscribe();
+    /// while let Some(event) = events.next().await {
+    ///     match event {
+    ///         ClusterEvent::NodeDown(node) => println!("{node} is gone"),
+    ///         ClusterEvent::Schema { change, element } => println!("{element}: {change:?}"),
+    ///         other => println!("{other:?}"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn subscribe(&self) -> ClusterEvents {
+        self.shared.subscribers.subscribe()
     }
 
     /// Switches what [`ClusterBuilder::schema_metadata`] and [`ClusterBuilder::token_metadata`] said, from the next reading on.

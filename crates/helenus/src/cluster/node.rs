@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
 
 use uuid::Uuid;
 
+use super::shared::ClusterShared;
 use crate::connection::Endpoint;
 
 /// A node of the cluster. When what the cluster says about it changes, another `Node` with the same host id takes its place.
@@ -15,14 +16,23 @@ pub struct Node {
     facts: NodeFacts,
     /// Place in the tables that sessions keep by node.
     slot: usize,
-    /// One with the `Node` whose place this one took, if it is reached in the same way: its connections are kept.
-    status: Arc<AtomicU8>,
+    status: Arc<Status>,
+}
+
+/// Whether a node is up; of all that a node was at one endpoint.
+#[derive(Debug, Default)]
+struct Status {
+    is: AtomicU8,
+    /// Who is told when it changes.
+    cluster: Weak<ClusterShared>,
 }
 
 /// What the cluster says about a node, in its `system` tables.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub(crate) struct NodeFacts {
+pub struct NodeFacts {
     pub(crate) host_id: Uuid,
+    /// Where an address translator or endpoint factory says to connect to; where the node says, when there is neither.
+    pub(crate) given: Option<Endpoint>,
     /// Where it says that clients connect to.
     pub(crate) rpc_address: Option<SocketAddr>,
     pub(crate) broadcast_address: Option<IpAddr>,
@@ -34,31 +44,81 @@ pub(crate) struct NodeFacts {
     pub(crate) tokens: Vec<String>,
 }
 
-// 0, where it begins, is unknown.
+impl NodeFacts {
+    /// The id of the node, which stays when its address changes.
+    pub fn host_id(&self) -> Uuid {
+        self.host_id
+    }
+
+    /// Where the node says that clients connect to.
+    pub fn rpc_address(&self) -> Option<SocketAddr> {
+        self.rpc_address
+    }
+
+    /// The address by which other nodes know it.
+    pub fn broadcast_address(&self) -> Option<IpAddr> {
+        self.broadcast_address
+    }
+
+    /// The address on which it listens for other nodes, where that is known.
+    pub fn listen_address(&self) -> Option<IpAddr> {
+        self.listen_address
+    }
+
+    /// Its datacenter.
+    pub fn datacenter(&self) -> Option<&str> {
+        self.datacenter.as_deref()
+    }
+
+    /// Its rack.
+    pub fn rack(&self) -> Option<&str> {
+        self.rack.as_deref()
+    }
+
+    /// Its version of Cassandra.
+    pub fn release_version(&self) -> Option<&str> {
+        self.release_version.as_deref()
+    }
+
+    /// Its version of DSE, if it is one.
+    pub fn dse_version(&self) -> Option<&str> {
+        self.dse_version.as_deref()
+    }
+
+    /// Its tokens, as the partitioner prints them.
+    pub fn tokens(&self) -> &[String] {
+        &self.tokens
+    }
+}
+
+const UNKNOWN: u8 = 0;
 const UP: u8 = 1;
 const DOWN: u8 = 2;
 
 impl Node {
-    pub(crate) fn new(endpoint: Endpoint, facts: NodeFacts, slot: usize) -> Self {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        facts: NodeFacts,
+        slot: usize,
+        cluster: Weak<ClusterShared>,
+    ) -> Self {
+        let is = AtomicU8::new(UNKNOWN);
         Self {
             endpoint,
             facts,
             slot,
-            status: Arc::default(),
+            status: Arc::new(Status { is, cluster }),
         }
     }
 
-    /// This node, of which the cluster now says something else.
+    /// What this node is now that the cluster says something else about it, or it is reached in another way.
     pub(crate) fn renewed(&self, endpoint: Endpoint, facts: NodeFacts) -> Self {
-        let kept = endpoint == self.endpoint;
-        Self {
-            status: if kept {
-                Arc::clone(&self.status)
-            } else {
-                Arc::default()
-            },
-            ..Self::new(endpoint, facts, self.slot)
+        let mut node = Self::new(endpoint, facts, self.slot, self.status.cluster.clone());
+        if node.endpoint == self.endpoint {
+            // Its connections stay.
+            node.status = Arc::clone(&self.status);
         }
+        node
     }
 
     /// The id of the node, which stays when its address changes.
@@ -116,19 +176,33 @@ impl Node {
         &self.facts.tokens
     }
 
-    /// Whether there is an open connection to it; `None` before the first was tried.
+    /// Whether there is an open connection to it; `None` before the first was tried. Of a node that no session connects to:
+    /// what other nodes said last.
     pub fn is_up(&self) -> Option<bool> {
-        match self.status.load(Ordering::Relaxed) {
+        match self.status.is.load(Ordering::Relaxed) {
             UP => Some(true),
             DOWN => Some(false),
             _ => None,
         }
     }
 
+    /// There is a connection to it; or a session has none any more, which says nothing about other sessions.
     pub(crate) fn set_up(&self, up: bool) {
         let status = if up { UP } else { DOWN };
-        if self.status.swap(status, Ordering::Relaxed) != status {
+        if self.status.is.load(Ordering::Relaxed) == status {
+            return;
+        }
+        let cluster = self.status.cluster.upgrade();
+        if let (false, Some(cluster)) = (up, &cluster)
+            && cluster.is_connected_to(self)
+        {
+            return;
+        }
+        if self.status.is.swap(status, Ordering::Relaxed) != status {
             tracing::info!(node = %self.endpoint, host_id = %self.facts.host_id, up, "node changed its state");
+            if let Some(cluster) = cluster {
+                cluster.node_changed_state(self, up);
+            }
         }
     }
 
@@ -136,7 +210,8 @@ impl Node {
         self.slot
     }
 
-    pub(crate) fn facts(&self) -> &NodeFacts {
+    /// What the cluster says about it.
+    pub fn facts(&self) -> &NodeFacts {
         &self.facts
     }
 
@@ -153,7 +228,7 @@ impl Node {
             datacenter: Some(datacenter.into()),
             ..NodeFacts::default()
         };
-        Arc::new(Self::new(address.into(), facts, last.into()))
+        Arc::new(Self::new(address.into(), facts, last.into(), Weak::new()))
     }
 }
 

@@ -4,13 +4,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use arc_swap::{ArcSwap, Guard};
-use helenus_protocol::ProtocolVersion;
+use helenus_protocol::{ProtocolVersion, SchemaChange, SchemaChangeTarget};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::control::{self, Command, What};
 use super::discovery::Discovered;
-use super::{ClusterConfig, ClusterState};
+use super::events::{ClusterEvent, Subscribers};
+use super::search;
+use super::{ClusterConfig, ClusterState, Node};
+use crate::connection::Connection;
 use crate::error::SessionError;
 use crate::observe::{ClusterMeter, Metrics};
 use crate::runtime::on_runtime;
@@ -18,6 +21,7 @@ use crate::schema::Schema;
 use crate::session::SessionShared;
 
 pub(crate) struct ClusterShared {
+    me: Weak<Self>,
     pub(crate) config: ClusterConfig,
     runtime: OnceLock<Handle>,
     state: ArcSwap<ClusterState>,
@@ -32,18 +36,22 @@ pub(crate) struct ClusterShared {
     starting: tokio::sync::Mutex<()>,
     /// To the task of the control connection, which ends with it; `None` before the start and after the end.
     control: Mutex<Option<mpsc::UnboundedSender<Command>>>,
+    /// The open control connection.
+    control_connection: Mutex<Option<Connection>>,
+    pub(super) subscribers: Subscribers,
     closed: AtomicBool,
     /// What sessions counted that have ended.
     pub(crate) meter: ClusterMeter,
 }
 
 impl ClusterShared {
-    pub(super) fn new(config: ClusterConfig) -> Self {
+    pub(super) fn new(config: ClusterConfig, me: Weak<Self>) -> Self {
         let runtime = OnceLock::new();
         if let Some(handle) = &config.runtime {
             let _ = runtime.set(handle.clone());
         }
         Self {
+            me,
             schema_metadata: AtomicBool::new(config.schema_metadata),
             token_metadata: AtomicBool::new(config.token_metadata),
             config,
@@ -54,6 +62,8 @@ impl ClusterShared {
             sessions: Mutex::default(),
             starting: tokio::sync::Mutex::default(),
             control: Mutex::default(),
+            control_connection: Mutex::default(),
+            subscribers: Subscribers::default(),
             closed: AtomicBool::new(false),
             meter: ClusterMeter::default(),
         }
@@ -100,9 +110,12 @@ impl ClusterShared {
         if self.control().is_some() {
             return Ok(());
         }
-        let opened = control::open(self).await.map_err(SessionError::NoContactPoint)?;
+        let opened = search::open(self, None)
+            .await
+            .map_err(SessionError::NoContactPoint)?;
         self.publish(opened.connection.version(), &opened.discovered);
-        opened.read_schema(self).await;
+        // Told already; without it the driver works, if less well.
+        let _ = opened.read_schema(self).await;
         let state = self.look();
         if let Some(name) = &self.config.local_datacenter
             && state.nodes_in(name).is_none()
@@ -125,12 +138,17 @@ impl ClusterShared {
             .clone()
     }
 
+    /// Reads something anew, though it may be switched off.
     pub(crate) async fn refresh(self: &Arc<Self>, what: What) -> Result<(), SessionError> {
+        self.refresh_as(what, true).await
+    }
+
+    async fn refresh_as(self: &Arc<Self>, what: What, forced: bool) -> Result<(), SessionError> {
         self.start().await?;
         let (done, refreshed) = oneshot::channel();
         let control = self.control().ok_or(SessionError::Closed)?;
         control
-            .send(Command { what, done })
+            .send(Command { what, forced, done })
             .map_err(|_| SessionError::Closed)?;
         match refreshed.await {
             Ok(refreshed) => refreshed.map_err(SessionError::NoContactPoint),
@@ -151,13 +169,19 @@ impl ClusterShared {
         self.token_metadata.store(tokens, Ordering::Relaxed);
     }
 
-    /// Reads a keyspace anew that is known to have changed, if it is of interest.
-    pub(crate) async fn schema_changed(self: &Arc<Self>, keyspace: &str) {
+    /// Reads anew what is known to have changed, if it is of interest.
+    pub(crate) async fn schema_changed(self: &Arc<Self>, change: SchemaChange) {
         if !self.wants_schema() && !self.wants_tokens() {
             return;
         }
-        if let Err(error) = self.refresh(What::Keyspace(keyspace.to_owned())).await {
-            tracing::warn!(%error, keyspace, "the changed schema could not be read");
+        let what = match self.wants_schema() {
+            true => What::changed(change),
+            false if change.target == SchemaChangeTarget::Keyspace => What::Keyspace(change.keyspace),
+            // Replication does not depend on what is in a keyspace.
+            false => return,
+        };
+        if let Err(error) = self.refresh_as(what, false).await {
+            tracing::warn!(%error, "the changed schema could not be read");
         }
     }
 
@@ -173,31 +197,115 @@ impl ClusterShared {
         }
         let local = self.local_datacenter.get().cloned();
         let with_tokens = self.wants_tokens();
-        let state = self.change(|old| {
-            let nodes = old.merge(&discovered.nodes);
+        let (old, state) = self.change(|old| {
+            let nodes = old.merge(&discovered.nodes, &self.me);
             ClusterState::with(old, with_tokens, discovered, version, nodes, local)
         });
+        self.tell_of_nodes(&old, &state);
         for session in self.sessions() {
             session.reconcile(&state);
         }
     }
 
-    /// Makes what was read of the schema known to everybody: of one keyspace, or of all.
-    pub(super) fn publish_schema(&self, keyspace: Option<&str>, read: Schema) {
-        self.change(|old| {
-            let schema = match keyspace {
-                Some(name) => old.schema().with_keyspace(name, &read),
-                None => read,
-            };
-            old.with_schema(schema)
-        });
+    /// Makes a schema known to everybody. Only one task does so at a time.
+    pub(super) fn publish_schema(&self, schema: Schema) {
+        let (old, state) = self.change(|old| old.with_schema(schema));
+        // At first there is none.
+        if self.subscribers.are_there() && !old.schema().keyspaces().is_empty() {
+            for (change, element) in state.schema().changes_since(old.schema()) {
+                self.subscribers.tell(&ClusterEvent::Schema { change, element });
+            }
+        }
     }
 
-    fn change(&self, next: impl FnOnce(&ClusterState) -> ClusterState) -> Arc<ClusterState> {
+    /// The state before and after.
+    fn change(
+        &self,
+        next: impl FnOnce(&ClusterState) -> ClusterState,
+    ) -> (Arc<ClusterState>, Arc<ClusterState>) {
         let _publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = Arc::new(next(&self.look()));
+        let old = self.state();
+        let state = Arc::new(next(&old));
         self.state.store(Arc::clone(&state));
-        state
+        (old, state)
+    }
+
+    fn tell_of_nodes(&self, old: &ClusterState, new: &ClusterState) {
+        if !self.subscribers.are_there() {
+            return;
+        }
+        for node in old
+            .nodes()
+            .iter()
+            .filter(|node| new.node(node.host_id()).is_none())
+        {
+            self.subscribers
+                .tell(&ClusterEvent::NodeRemoved(Arc::clone(node)));
+        }
+        for node in new.nodes().iter() {
+            let to = Arc::clone(node);
+            match old.node(node.host_id()) {
+                None => self.subscribers.tell(&ClusterEvent::NodeAdded(to)),
+                Some(from) if !Arc::ptr_eq(from, node) => {
+                    let from = Arc::clone(from);
+                    self.subscribers.tell(&ClusterEvent::NodeChanged { from, to });
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// A node has a connection, or has none any more.
+    pub(super) fn node_changed_state(&self, node: &Node, up: bool) {
+        let state = self.look();
+        // Not if it left meanwhile.
+        if let Some(known) = state.node(node.host_id()).filter(|known| ***known == *node) {
+            let node = Arc::clone(known);
+            self.subscribers.tell(&match up {
+                true => ClusterEvent::NodeUp(node),
+                false => ClusterEvent::NodeDown(node),
+            });
+        }
+    }
+
+    /// Whether a session has an open connection to a node.
+    pub(super) fn is_connected_to(&self, node: &Node) -> bool {
+        self.sessions().iter().any(|session| {
+            let pools = session.pools();
+            let mut pools = pools.iter();
+            pools.any(|pool| **pool.node() == *node && pool.connection().is_some())
+        })
+    }
+
+    /// Whether a session connects to a node.
+    pub(super) fn is_wanted(&self, node: &Arc<Node>) -> bool {
+        let sessions = self.sessions();
+        sessions.iter().any(|session| session.pools().of(node).is_some())
+    }
+
+    /// A node was said to be up: whoever waits to connect to it tries now.
+    pub(super) fn node_is_up(&self, node: &Arc<Node>) {
+        if !self.is_wanted(node) {
+            node.set_up(true);
+        }
+        for session in self.sessions() {
+            session.node_is_up(node);
+        }
+    }
+
+    pub(super) fn set_control_connection(&self, connection: &Connection) {
+        *self.lock_control_connection() = Some(connection.clone());
+    }
+
+    /// The open control connection.
+    pub(crate) fn control_connection(&self) -> Option<Connection> {
+        self.lock_control_connection().clone().filter(Connection::is_open)
+    }
+
+    fn lock_control_connection(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
+        self.control_connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The sessions that are open.
@@ -226,7 +334,9 @@ impl ClusterShared {
         self.closed.store(true, Ordering::Release);
         let control = self.control.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(control);
+        self.lock_control_connection().take();
         let sessions = self.sessions();
         futures_util::future::join_all(sessions.iter().map(|session| session.close())).await;
+        self.subscribers.end();
     }
 }

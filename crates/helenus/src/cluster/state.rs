@@ -5,8 +5,8 @@ mod filtered;
 mod for_tests;
 mod version;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Weak};
 
 use helenus_protocol::ProtocolVersion;
 use uuid::Uuid;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::Node;
 use super::discovery::Discovered;
 use super::node::NodeFacts;
+use super::shared::ClusterShared;
 use super::token::{Partitioner, Token, TokenMap};
 use crate::connection::Endpoint;
 use crate::schema::Schema;
@@ -91,7 +92,9 @@ impl ClusterState {
 
     /// The node of this id.
     pub fn node(&self, host_id: Uuid) -> Option<&Arc<Node>> {
-        self.nodes().iter().find(|node| node.host_id() == host_id)
+        let nodes = self.nodes();
+        let at = nodes.binary_search_by_key(&host_id, |node| node.host_id());
+        nodes.get(at.ok()?)
     }
 
     /// The schema, as last read; empty when it is switched off or could not be read yet.
@@ -112,12 +115,13 @@ impl ClusterState {
 
     /// The same with another schema.
     pub(super) fn with_schema(&self, schema: Schema) -> Self {
+        let schema = Arc::new(schema);
         let keyspaces = schema.keyspaces().iter();
         Self {
             tokens: self
                 .tokens
                 .with_keyspaces(keyspaces.map(|(name, keyspace)| (name, keyspace.strategy()))),
-            schema: Arc::new(schema),
+            schema,
             ..self.clone()
         }
     }
@@ -165,28 +169,42 @@ impl ClusterState {
         }
     }
 
-    /// The nodes of `found`, those that did not change taken over.
-    pub(super) fn merge(&self, found: &[(Endpoint, NodeFacts)]) -> Vec<Arc<Node>> {
+    /// The nodes of `found`, those that did not change taken over. The first is the one that was asked.
+    pub(super) fn merge(
+        &self,
+        found: &[(Endpoint, NodeFacts)],
+        cluster: &Weak<ClusterShared>,
+    ) -> Vec<Arc<Node>> {
         let mut slots = FreeSlots::new(self.nodes());
-        let merge = |(endpoint, facts): &(Endpoint, NodeFacts)| {
+        let merge = |(at, (endpoint, facts)): (usize, &(Endpoint, NodeFacts))| {
             let Some(known) = self.node(facts.host_id) else {
-                return Arc::new(Node::new(endpoint.clone(), facts.clone(), slots.take()));
+                return Arc::new(Node::new(
+                    endpoint.clone(),
+                    facts.clone(),
+                    slots.take(),
+                    cluster.clone(),
+                ));
             };
-            if known.facts() == facts {
+            // Peers do not tell where a node listens for them.
+            let mut facts = facts.clone();
+            facts.listen_address = facts.listen_address.or(known.listen_address());
+            // The endpoint by which it was reached stays as long as the node says the same about itself, and while it is of
+            // any use: what answered just now is better than what does not.
+            let reached_anew = at == 0 && known.is_up() != Some(true);
+            let stays = known.facts().given == facts.given && !reached_anew;
+            let endpoint = if stays { known.endpoint() } else { endpoint };
+            if *known.facts() == facts && known.endpoint() == endpoint {
                 return Arc::clone(known);
             }
-            // The address by which it was reached stays as long as the node says the same about itself.
-            let same_address = known.rpc_address() == facts.rpc_address;
-            let endpoint = if same_address { known.endpoint() } else { endpoint };
-            Arc::new(known.renewed(endpoint.clone(), facts.clone()))
+            Arc::new(known.renewed(endpoint.clone(), facts))
         };
-        found.iter().map(merge).collect()
+        found.iter().enumerate().map(merge).collect()
     }
 }
 
 /// The numbers, from 0, that no node has as its slot.
 struct FreeSlots {
-    taken: Vec<usize>,
+    taken: HashSet<usize>,
     next: usize,
 }
 
@@ -217,6 +235,7 @@ mod tests {
         let address = SocketAddr::from(([127, 0, 0, last], 9042));
         let facts = NodeFacts {
             host_id: Uuid::from_u128(last.into()),
+            given: Some(address.into()),
             rpc_address: Some(address),
             datacenter: Some("dc1".into()),
             rack: Some(rack.into()),
@@ -238,36 +257,42 @@ mod tests {
 
     #[test]
     fn nodes_that_did_not_change_stay_the_same_and_slots_are_used_again() {
-        let first = state(ClusterState::default().merge(&[found(1, "r1"), found(2, "r1"), found(3, "r1")]));
-        let second = state(first.merge(&[found(1, "r1"), found(3, "r2")]));
+        let first = state(
+            ClusterState::default().merge(&[found(1, "r1"), found(2, "r1"), found(3, "r1")], &Weak::new()),
+        );
+        let second = state(first.merge(&[found(1, "r1"), found(3, "r2")], &Weak::new()));
         assert!(Arc::ptr_eq(&first.nodes()[0], &second.nodes()[0]));
         assert!(!Arc::ptr_eq(&first.nodes()[2], &second.nodes()[1]));
         assert_eq!(second.nodes()[1].slot(), first.nodes()[2].slot());
-        let third = state(second.merge(&[found(1, "r1"), found(3, "r2"), found(4, "r1")]));
+        let third = state(second.merge(&[found(1, "r1"), found(3, "r2"), found(4, "r1")], &Weak::new()));
         let new = third.node(Uuid::from_u128(4)).unwrap();
         assert_eq!(new.slot(), first.nodes()[1].slot());
     }
 
     #[test]
     fn a_node_of_which_something_else_is_said_is_as_much_up_as_before() {
-        let first = state(ClusterState::default().merge(&[found(1, "r1")]));
+        let first = state(ClusterState::default().merge(&[found(1, "r1")], &Weak::new()));
         first.nodes()[0].set_up(true);
-        let second = state(first.merge(&[found(1, "r2")]));
+        let second = state(first.merge(&[found(1, "r2")], &Weak::new()));
         assert_eq!(second.nodes()[0].is_up(), Some(true));
         // Its connections are those of the first, and tell the second too.
         first.nodes()[0].set_up(false);
         assert_eq!(second.nodes()[0].is_up(), Some(false));
         let mut moved = found(9, "r2");
         moved.1.host_id = Uuid::from_u128(1);
-        assert_eq!(state(second.merge(&[moved])).nodes()[0].is_up(), None);
+        assert_eq!(
+            state(second.merge(&[moved], &Weak::new())).nodes()[0].is_up(),
+            None
+        );
     }
 
     #[test]
     fn a_node_with_another_address_gets_another_endpoint() {
-        let first = state(ClusterState::default().merge(&[found(1, "r1")]));
+        let first = state(ClusterState::default().merge(&[found(1, "r1")], &Weak::new()));
         let mut moved = found(9, "r1");
         moved.1.host_id = Uuid::from_u128(1);
-        let second = state(first.merge(&[moved]));
+        first.nodes()[0].set_up(true);
+        let second = state(first.merge(&[moved], &Weak::new()));
         assert_eq!(second.nodes()[0].endpoint().to_string(), "127.0.0.9:9042");
         assert_eq!(second.nodes()[0].slot(), first.nodes()[0].slot());
     }
@@ -276,9 +301,20 @@ mod tests {
     fn a_node_keeps_the_address_by_which_it_was_reached() {
         let mut through_nat = found(1, "r1");
         through_nat.0 = SocketAddr::from(([10, 0, 0, 1], 19042)).into();
-        let first = state(ClusterState::default().merge(&[through_nat]));
-        let second = state(first.merge(&[found(1, "r2")]));
+        let first = state(ClusterState::default().merge(&[through_nat], &Weak::new()));
+        first.nodes()[0].set_up(true);
+        let second = state(first.merge(&[found(1, "r2")], &Weak::new()));
         assert_eq!(second.nodes()[0].endpoint().to_string(), "10.0.0.1:19042");
         assert_eq!(second.nodes()[0].rack(), Some("r2"));
+    }
+
+    #[test]
+    fn a_node_that_is_lost_and_reached_by_another_address_gets_that_one() {
+        let first = state(ClusterState::default().merge(&[found(1, "r1")], &Weak::new()));
+        first.nodes()[0].set_up(false);
+        let mut through_nat = found(1, "r1");
+        through_nat.0 = SocketAddr::from(([10, 0, 0, 1], 19042)).into();
+        let second = state(first.merge(&[through_nat], &Weak::new()));
+        assert_eq!(second.nodes()[0].endpoint().to_string(), "10.0.0.1:19042");
     }
 }

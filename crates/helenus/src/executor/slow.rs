@@ -39,9 +39,9 @@ async fn go_on(job: &mut Job, mut answer: Answer) -> Result<QueryResult, Request
         let error = match answer {
             Answer::Done(result) => return Ok(result),
             Answer::SchemaChanged(mut result, change) => {
-                let agreement = agreement::wait(&job.session, result.coordinator()).await;
+                let agreement = agreement::wait_after(&job.session, result.coordinator()).await;
                 // Whoever changes the schema finds the change in its metadata.
-                job.session.cluster().schema_changed(&change.keyspace).await;
+                job.session.cluster().schema_changed(change.clone()).await;
                 result.set_schema_change(change, agreement);
                 return Ok(result);
             }

@@ -4,19 +4,23 @@
 //! A [`Schema`] is an immutable snapshot; elements that did not change are shared between snapshots.
 
 mod cql;
+mod element;
 mod function;
 mod index;
 mod keyspace;
 mod options;
 mod read;
+mod rows;
 mod table;
 mod view;
 
+pub use element::SchemaElement;
 pub use function::{Aggregate, Function};
 pub use index::{Index, IndexKind};
 pub use keyspace::{Keyspace, UserType};
 pub use options::{OptionValue, TableOptions};
-pub(crate) use read::{Depth, read};
+pub(crate) use read::read;
+pub(crate) use rows::{Part, Scope};
 pub use table::{Column, ColumnKind, Columns, Table, Trigger};
 pub use view::MaterializedView;
 

@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
-use helenus_protocol::{CqlType, DeserializeValue, ErrorCode, UserDefinedType};
+use helenus_protocol::{CqlType, DeserializeValue, UserDefinedType};
 
 use super::Schema;
 use super::cql::Text;
@@ -16,119 +15,56 @@ use super::function::{Aggregate, Function};
 use super::index::{Index, IndexKind};
 use super::keyspace::{Keyspace, UserType};
 use super::options::{OptionValue, TableOptions};
+use super::rows::{Part, SchemaRows, Scope};
 use super::table::{Column, ColumnKind, Columns, Table, Trigger};
 use super::view::MaterializedView;
-use crate::ask::{AskError, SystemRow, SystemRows, select};
+use crate::ask::{AskError, SystemRow, SystemRows};
 use crate::cluster::ReplicationStrategy;
 use crate::connection::Connection;
 
-/// What is read, in this order.
-const TABLES: [&str; 13] = [
-    "system_schema.keyspaces",
-    "system_schema.tables",
-    "system_schema.columns",
-    "system_schema.types",
-    "system_schema.functions",
-    "system_schema.aggregates",
-    "system_schema.indexes",
-    "system_schema.views",
-    "system_schema.triggers",
-    "system_schema.column_masks",
-    "system_virtual_schema.keyspaces",
-    "system_virtual_schema.tables",
-    "system_virtual_schema.columns",
-];
-
-/// The rows of all tables; those that a server does not have are empty.
-struct SchemaRows {
-    keyspaces: SystemRows,
-    tables: SystemRows,
-    columns: SystemRows,
-    types: SystemRows,
-    functions: SystemRows,
-    aggregates: SystemRows,
-    indexes: SystemRows,
-    views: SystemRows,
-    triggers: SystemRows,
-    masks: SystemRows,
-    virtual_keyspaces: SystemRows,
-    virtual_tables: SystemRows,
-    virtual_columns: SystemRows,
-}
-
-/// How much of the schema is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Depth {
-    /// Keyspaces and all that is in them.
-    Everything,
-    /// Keyspaces with their replication, and nothing in them.
-    Keyspaces,
-}
-
-/// Reads one keyspace, or all. `limit` is the time for each answer; all questions are asked at once.
+/// Reads all keyspaces, or what is in the scope of one of them. `limit` is the time for each answer.
+///
+/// What is read of one keyspace takes its place in `old`; where only a part of it is read, the rest stays. Elements that did
+/// not change are those of `old`.
 pub(crate) async fn read(
     connection: &Connection,
-    keyspace: Option<&str>,
-    depth: Depth,
+    scope: Scope<'_>,
     limit: Duration,
+    old: impl FnOnce() -> Arc<Schema>,
 ) -> Result<Schema, AskError> {
-    let condition = keyspace
-        .map(|name| format!(" WHERE keyspace_name = {}", Text(name)))
-        .unwrap_or_default();
-    let condition = &condition;
-    let reads = TABLES.iter().enumerate().map(|(at, table)| async move {
-        if at > 0 && depth == Depth::Keyspaces {
-            return Ok(SystemRows::default());
+    let rows = SchemaRows::read(connection, scope, limit).await?;
+    // Only now: others may have published meanwhile.
+    let old = old();
+    let new = match scope {
+        Scope::Everything | Scope::Keyspaces => build(Keyspaces::new(), &rows),
+        Scope::Keyspace(name) | Scope::KeyspaceAlone(name) => {
+            old.with_keyspace(name, &build(Keyspaces::new(), &rows))
         }
-        match select(connection, &format!("SELECT * FROM {table}{condition}"), limit).await {
-            // No such keyspace or table: servers before the version that brought it.
-            Err(AskError::Server(error)) if error.code == ErrorCode::Invalid => Ok(SystemRows::default()),
-            read => read,
-        }
-    });
-    let rows: Result<[SystemRows; TABLES.len()], _> = try_join_all(reads).await?.try_into();
-    let Ok(
-        [
-            keyspaces,
-            tables,
-            columns,
-            types,
-            functions,
-            aggregates,
-            indexes,
-            views,
-            triggers,
-            masks,
-            virtual_keyspaces,
-            virtual_tables,
-            virtual_columns,
-        ],
-    ) = rows
-    else {
-        return Err(AskError::Unexpected("fewer answers than questions".to_owned()));
+        Scope::Part(name, part) => match old.keyspace(name) {
+            Some(keyspace) => {
+                let base = keyspace.without(part);
+                let before = base.types.clone();
+                let mut read = build(Keyspaces::from([(Arc::clone(&keyspace.name), base)]), &rows);
+                if let Some(keyspace) = read.keyspaces.get_mut(name)
+                    && matches!(part, Part::Table(_) | Part::Type(_))
+                    && before != keyspace.types
+                {
+                    Arc::make_mut(keyspace).find_types_again();
+                }
+                old.with_keyspace(name, &read)
+            }
+            // A part of nothing.
+            None => Schema::clone(&old),
+        },
     };
-    Ok(build(&SchemaRows {
-        keyspaces,
-        tables,
-        columns,
-        types,
-        functions,
-        aggregates,
-        indexes,
-        views,
-        triggers,
-        masks,
-        virtual_keyspaces,
-        virtual_tables,
-        virtual_columns,
-    }))
+    Ok(new.sharing(&old))
 }
 
 /// Columns by keyspace and table.
 type ColumnsByTable = HashMap<(String, String), Vec<Column>>;
 
-fn build(rows: &SchemaRows) -> Schema {
-    let mut keyspaces = BTreeMap::new();
+/// Adds what was read to `keyspaces`.
+fn build(mut keyspaces: Keyspaces, rows: &SchemaRows) -> Schema {
     for (row, is_virtual) in both(&rows.keyspaces, &rows.virtual_keyspaces) {
         if let Some(keyspace) = keyspace(&row, is_virtual) {
             keyspaces.insert(Arc::clone(&keyspace.name), keyspace);
@@ -238,54 +174,96 @@ fn keyspace(row: &SystemRow<'_>, is_virtual: bool) -> Option<Keyspace> {
 }
 
 /// What a row of `system_schema.types` says.
-struct RawType {
+pub(super) struct RawType {
     field_names: Vec<String>,
     field_types: Vec<String>,
 }
 
-/// User-defined types may be made of others, which may come later.
 fn add_types(keyspaces: &mut Keyspaces, rows: &SystemRows) {
-    let mut raw: BTreeMap<(String, String), RawType> = BTreeMap::new();
+    let mut by_keyspace: BTreeMap<String, BTreeMap<String, RawType>> = BTreeMap::new();
     for row in rows.iter() {
-        let Some(place) = place(&row, "type_name") else {
+        let Some((keyspace, name)) = place(&row, "type_name") else {
             continue;
         };
-        let field_names = row.get("field_names").unwrap_or_default();
-        let field_types = row.get("field_types").unwrap_or_default();
-        raw.insert(
-            place,
-            RawType {
-                field_names,
-                field_types,
-            },
-        );
+        let raw = RawType {
+            field_names: row.get("field_names").unwrap_or_default(),
+            field_types: row.get("field_types").unwrap_or_default(),
+        };
+        by_keyspace.entry(keyspace).or_default().insert(name, raw);
     }
-    let mut waiting: Vec<_> = raw.iter().collect();
-    // Types go in when all that they are made of are in. Each round takes one at least, or what is left is a circle.
-    while !waiting.is_empty() {
-        let before = waiting.len();
-        waiting.retain(|((keyspace, name), raw)| {
-            let Some(known) = keyspaces.get_mut(&**keyspace) else {
-                return false;
-            };
-            match user_type(known, name, raw) {
+    for (name, raw) in by_keyspace {
+        if let Some(keyspace) = keyspaces.get_mut(&*name) {
+            keyspace.types = BTreeMap::new();
+            keyspace.add_types(&raw);
+        }
+    }
+}
+
+impl Keyspace {
+    /// User-defined types may be made of others, which may come later.
+    fn add_types(&mut self, raw: &BTreeMap<String, RawType>) {
+        let mut waiting: Vec<_> = raw.iter().collect();
+        // Types go in when all that they are made of are in. Each round takes one at least, or what is left is a circle.
+        while !waiting.is_empty() {
+            let before = waiting.len();
+            waiting.retain(|(name, raw)| match user_type(self, name, raw) {
                 Some(ty) => {
-                    known.types.insert(name.clone(), Arc::new(ty));
+                    self.types.insert((*name).clone(), Arc::new(ty));
                     false
                 }
                 None => true,
+            });
+            if waiting.len() == before {
+                for (name, _) in waiting {
+                    tracing::warn!(
+                        keyspace = %self.name,
+                        name,
+                        "user-defined type is skipped: a type of its fields is not known"
+                    );
+                }
+                return;
             }
-        });
-        if waiting.len() == before {
-            for ((keyspace, name), _) in waiting {
-                tracing::warn!(
-                    keyspace,
-                    name,
-                    "user-defined type is skipped: a type of its fields is not known"
-                );
-            }
-            return;
         }
+    }
+
+    /// The types of columns are what their text says, after a user-defined type that they are made of changed.
+    fn find_types_again(&mut self) {
+        let stale = |keyspace: &Self, column: &Column| {
+            parse(keyspace, &column.type_text).is_some_and(|ty| ty != column.ty)
+        };
+        let (mut tables, mut views) = (self.tables.clone(), self.views.clone());
+        let again = |columns: &mut Columns| {
+            for column in &mut columns.columns {
+                column.ty = parse(self, &column.type_text).unwrap_or_else(|| column.ty.clone());
+            }
+        };
+        for table in tables.values_mut() {
+            if table.columns.all().iter().any(|column| stale(self, column)) {
+                again(&mut Arc::make_mut(table).columns);
+            }
+        }
+        for view in views.values_mut() {
+            if view.columns.all().iter().any(|column| stale(self, column)) {
+                again(&mut Arc::make_mut(view).columns);
+            }
+        }
+        (self.tables, self.views) = (tables, views);
+    }
+
+    /// The same without a part of it, which is about to be read again.
+    fn without(&self, part: &Part) -> Self {
+        let mut rest = self.clone();
+        match part {
+            Part::Table(name) => {
+                rest.tables.remove(name);
+                rest.views.remove(name);
+            }
+            // All of them are read.
+            Part::Type(_) => rest.types.clear(),
+            Part::Function(name) => rest.functions.retain(|_, function| function.name != *name),
+            Part::Aggregate(name) => rest.aggregates.retain(|_, aggregate| aggregate.name != *name),
+        }
+        rest
     }
 }
 

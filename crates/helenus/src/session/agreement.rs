@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::SessionShared;
 use crate::ask::{AskError, select};
-use crate::cluster::{Node, peers};
+use crate::cluster::{ClusterShared, Node, peers};
 use crate::connection::Connection;
 use crate::result::SchemaAgreement;
 use crate::runtime::sleep;
@@ -17,7 +17,7 @@ const FIRST_DELAY: Duration = Duration::from_millis(5);
 const LAST_DELAY: Duration = Duration::from_millis(200);
 
 /// Asks the node that made the change until its peers agree with it, or time is up.
-pub(crate) async fn wait(session: &SessionShared, coordinator: &Arc<Node>) -> SchemaAgreement {
+pub(crate) async fn wait_after(session: &SessionShared, coordinator: &Arc<Node>) -> SchemaAgreement {
     let connection = || {
         let pools = session.pools();
         pools.of(coordinator).and_then(|pool| pool.connection())
@@ -32,28 +32,49 @@ pub(crate) async fn wait_anywhere(session: &SessionShared) -> SchemaAgreement {
 }
 
 async fn wait_by(session: &SessionShared, connection: impl Fn() -> Option<Connection>) -> SchemaAgreement {
-    let config = &session.cluster().config;
-    if config.schema_agreement_timeout.is_zero() {
+    let limit = session.cluster().config.schema_agreement_timeout;
+    if limit.is_zero() {
         return SchemaAgreement::NotAwaited;
     }
-    let Ok(runtime) = session.cluster().runtime() else {
-        return SchemaAgreement::NotAwaited;
+    match wait(session.cluster(), limit, connection).await {
+        true => SchemaAgreement::Reached,
+        false => SchemaAgreement::NotReached,
+    }
+}
+
+/// Asks the node of the control connection; another one that a session is connected to while there is none.
+pub(crate) async fn wait_in(cluster: &ClusterShared, limit: Duration) -> bool {
+    let connection = || {
+        cluster.control_connection().or_else(|| {
+            let sessions = cluster.sessions();
+            let pools =
+                |session: &Arc<SessionShared>| session.pools().iter().find_map(|pool| pool.connection());
+            sessions.iter().find_map(pools)
+        })
     };
-    let end = crate::clock::now() + config.schema_agreement_timeout;
+    wait(cluster, limit, connection).await
+}
+
+/// Whether there is agreement before time is up.
+async fn wait(cluster: &ClusterShared, limit: Duration, connection: impl Fn() -> Option<Connection>) -> bool {
+    let Ok(runtime) = cluster.runtime() else {
+        return false;
+    };
+    let end = crate::clock::now() + limit;
     let mut delay = FIRST_DELAY;
     loop {
         let left = end.saturating_duration_since(crate::clock::now());
         if let Some(connection) = connection() {
-            let limit = config.control_timeout.min(left.max(FIRST_DELAY));
-            match agrees(session, &connection, limit).await {
-                Ok(true) => return SchemaAgreement::Reached,
+            let limit = cluster.config.control_timeout.min(left.max(FIRST_DELAY));
+            match agrees(cluster, &connection, limit).await {
+                Ok(true) => return true,
                 Ok(false) => {}
                 Err(error) => tracing::debug!(%error, "cannot ask for schema versions"),
             }
         }
         if left.is_zero() {
-            tracing::warn!(limit = ?config.schema_agreement_timeout, "no schema agreement in time");
-            return SchemaAgreement::NotReached;
+            tracing::warn!(?limit, "no schema agreement in time");
+            return false;
         }
         sleep(runtime, delay.min(left)).await;
         delay = (delay * 2).min(LAST_DELAY);
@@ -61,11 +82,11 @@ async fn wait_by(session: &SessionShared, connection: impl Fn() -> Option<Connec
 }
 
 /// Whether all nodes that are not known to be down have the version of the one that is asked.
-async fn agrees(session: &SessionShared, connection: &Connection, limit: Duration) -> Result<bool, AskError> {
+async fn agrees(cluster: &ClusterShared, connection: &Connection, limit: Duration) -> Result<bool, AskError> {
     let local = select(connection, LOCAL, limit).await?;
     let version: Option<Uuid> = local.iter().next().and_then(|row| row.get("schema_version"));
     let version = version.ok_or_else(|| AskError::Unexpected("no schema version".to_owned()))?;
-    let state = session.cluster().state();
+    let state = cluster.state();
     let peers = peers(connection, limit).await?;
     let disagrees = |row: &crate::ask::SystemRow<'_>| {
         let host_id: Option<Uuid> = row.get("host_id");

@@ -5,6 +5,8 @@
 mod balancing;
 mod common;
 mod connect;
+mod contact_points;
+mod control;
 mod errors;
 mod faults_cluster;
 mod faults_connection;
@@ -14,6 +16,8 @@ mod metrics;
 mod requests;
 mod retries;
 mod routing;
+mod schema_refresh;
 mod tls;
+mod topology;
 mod tracing_spans;
 mod tracker;

@@ -2,6 +2,7 @@
 
 mod execution;
 mod observe;
+mod reach;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::contact_point::Target;
+use super::reach::{AddressTranslator, EndpointFactory, Resolver, SystemResolver};
 use super::{Cluster, ContactPoint, DEFAULT_PORT};
 use crate::auth::AuthProvider;
 use crate::connection::transport::{Connector, TcpConnector, TcpOptions, TlsConnector};
@@ -58,6 +60,9 @@ pub struct ClusterBuilder {
     retry_budget: Option<RetryBudget>,
     runtime: Option<Handle>,
     observe: ObserveOptions,
+    resolver: Arc<dyn Resolver>,
+    translator: Option<Arc<dyn AddressTranslator>>,
+    endpoint_factory: Option<Arc<dyn EndpointFactory>>,
 }
 
 /// What a cluster is to be like, checked.
@@ -82,6 +87,9 @@ pub(crate) struct ClusterConfig {
     pub(crate) retry_budget: Option<RetryBudget>,
     pub(crate) runtime: Option<Handle>,
     pub(crate) observe: ObserveOptions,
+    pub(super) resolver: Arc<dyn Resolver>,
+    pub(super) translator: Option<Arc<dyn AddressTranslator>>,
+    pub(super) endpoint_factory: Option<Arc<dyn EndpointFactory>>,
 }
 
 impl ClusterBuilder {
@@ -119,6 +127,9 @@ impl ClusterBuilder {
             retry_budget: Some(RetryBudget::default()),
             runtime: None,
             observe: ObserveOptions::default(),
+            resolver: Arc::new(SystemResolver),
+            translator: None,
+            endpoint_factory: None,
         }
     }
 
@@ -407,6 +418,12 @@ impl ClusterBuilder {
             }
         }
         self.check_execution()?;
+        if self.translator.is_some() && self.endpoint_factory.is_some() {
+            return Err(ConfigurationError::Conflict {
+                option: "address_translator",
+                reason: "an endpoint factory is set, which makes the endpoints of all nodes",
+            });
+        }
         let segments = |version: ProtocolVersion| !version.features().snappy;
         if self.protocol_version.is_some_and(segments) && self.compression == [Compression::Snappy] {
             return Err(ConfigurationError::Conflict {
@@ -457,6 +474,9 @@ impl ClusterBuilder {
             retry_budget: self.retry_budget,
             runtime: self.runtime,
             observe: self.observe,
+            resolver: self.resolver,
+            translator: self.translator,
+            endpoint_factory: self.endpoint_factory,
         })
     }
 }

@@ -20,7 +20,7 @@ impl ClusterState {
                 tokens: vec![(i64::MIN.wrapping_add_unsigned(step * (index as u64 + 1))).to_string()],
                 ..NodeFacts::default()
             };
-            Arc::new(Node::new(address.into(), facts, last.into()))
+            Arc::new(Node::new(address.into(), facts, last.into(), Weak::new()))
         };
         let nodes = nodes.iter().enumerate().map(node).collect();
         let discovered = Discovered {

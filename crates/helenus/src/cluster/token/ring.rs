@@ -350,7 +350,7 @@ mod tests {
             ..NodeFacts::default()
         };
         let endpoint = Endpoint::from(std::net::SocketAddr::from(([127, 0, 0, number], 9042)));
-        Arc::new(Node::new(endpoint, facts, number.into()))
+        Arc::new(Node::new(endpoint, facts, number.into(), std::sync::Weak::new()))
     }
 
     fn ring(nodes: Vec<Arc<Node>>) -> Arc<TokenRing> {

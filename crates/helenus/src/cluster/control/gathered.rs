@@ -1,0 +1,169 @@
+//! What events said since the last time that something was read.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use helenus_protocol::{Event, SchemaChange, SchemaChangeTarget, StatusChange};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{What, read_nodes, read_schema};
+use crate::cluster::{ClusterShared, Node};
+use crate::connection::Connection;
+use crate::error::ContactPointError;
+use crate::schema::{Part, Scope};
+
+/// With more changes in a keyspace than this all of it is read.
+const MAX_PARTS: usize = 16;
+
+/// What is to be read anew, and whom to connect to.
+#[derive(Default)]
+pub(super) struct Gathered {
+    /// When.
+    pub(super) due: Option<Instant>,
+    pub(super) nodes: bool,
+    schema: bool,
+    keyspaces: BTreeMap<String, Changed>,
+    /// Nodes that were said to be up, and when they were last connected to for that.
+    hurried: HashMap<Uuid, Instant>,
+    /// Those that were said to be up again since then.
+    up_again: BTreeSet<Uuid>,
+}
+
+/// What of a keyspace.
+enum Changed {
+    All,
+    Parts(BTreeSet<Part>),
+}
+
+impl What {
+    /// What a change of the schema is about.
+    pub(in crate::cluster) fn changed(change: SchemaChange) -> Self {
+        let part = match change.target {
+            SchemaChangeTarget::Table { name } => Part::Table(name),
+            SchemaChangeTarget::Type { name } => Part::Type(name),
+            SchemaChangeTarget::Function { name, .. } => Part::Function(name),
+            SchemaChangeTarget::Aggregate { name, .. } => Part::Aggregate(name),
+            _ => return Self::Keyspace(change.keyspace),
+        };
+        Self::Part(change.keyspace, part)
+    }
+}
+
+impl Gathered {
+    pub(super) fn only(what: What) -> Self {
+        let mut gathered = Self::default();
+        gathered.add(what);
+        gathered
+    }
+
+    fn add(&mut self, what: What) {
+        match what {
+            What::Nodes => self.nodes = true,
+            What::Schema => self.schema = true,
+            What::Keyspace(name) => {
+                self.keyspaces.insert(name, Changed::All);
+            }
+            What::Part(keyspace, part) => {
+                let changed = self.keyspaces.entry(keyspace);
+                let changed = changed.or_insert_with(|| Changed::Parts(BTreeSet::new()));
+                if let Changed::Parts(parts) = changed {
+                    parts.insert(part);
+                    if parts.len() > MAX_PARTS {
+                        *changed = Changed::All;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes out what is due, and connects to the nodes that were said to be up again.
+    pub(super) fn take(&mut self, shared: &ClusterShared) -> Self {
+        let state = shared.look();
+        for id in std::mem::take(&mut self.up_again) {
+            if let Some(node) = state.node(id) {
+                self.hurried.insert(id, Instant::now());
+                shared.node_is_up(node);
+            }
+        }
+        let hurried = std::mem::take(&mut self.hurried);
+        let due = std::mem::take(self);
+        self.hurried = hurried;
+        due
+    }
+
+    /// Whether an event leaves something to be done later.
+    pub(super) fn take_in(&mut self, shared: &ClusterShared, event: Event, delay: Duration) -> bool {
+        tracing::debug!(?event, "event");
+        match event {
+            Event::SchemaChange(change) => {
+                let wanted = shared.wants_schema() || shared.wants_tokens();
+                if wanted {
+                    self.add(What::changed(change));
+                }
+                wanted
+            }
+            Event::TopologyChange { .. } => {
+                self.nodes = true;
+                true
+            }
+            Event::StatusChange { change, address } => {
+                let state = shared.look();
+                let is_it = |node: &&Arc<Node>| [node.rpc_address(), node.address()].contains(&Some(address));
+                match state.nodes().iter().find(is_it) {
+                    Some(node) if change == StatusChange::Up => self.node_is_up(shared, node, delay),
+                    // Whoever is connected to it knows better; see `Node::is_up`.
+                    Some(node) if !shared.is_wanted(node) => {
+                        node.set_up(false);
+                        false
+                    }
+                    Some(_) => false,
+                    None => {
+                        self.nodes = true;
+                        true
+                    }
+                }
+            }
+            _ => false,
+        }
+    }
+
+    fn node_is_up(&mut self, shared: &ClusterShared, node: &Arc<Node>, delay: Duration) -> bool {
+        let (id, now) = (node.host_id(), Instant::now());
+        let just_now = |last: &Instant| now.duration_since(*last) < delay;
+        if self.hurried.get(&id).is_some_and(just_now) {
+            self.up_again.insert(id);
+            return true;
+        }
+        self.hurried.insert(id, now);
+        shared.node_is_up(node);
+        false
+    }
+
+    pub(super) async fn read(
+        self,
+        shared: &ClusterShared,
+        connection: &Connection,
+        forced: bool,
+    ) -> Result<(), ContactPointError> {
+        if self.nodes {
+            let discovered = read_nodes(shared, connection).await?;
+            shared.publish(connection.version(), &discovered);
+        }
+        if self.schema {
+            return read_schema(shared, connection, Scope::Everything, forced).await;
+        }
+        for (name, changed) in &self.keyspaces {
+            match changed {
+                Changed::All => read_schema(shared, connection, Scope::Keyspace(name), forced).await?,
+                Changed::Parts(parts) => {
+                    for part in parts {
+                        read_schema(shared, connection, Scope::Part(name, part), forced).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
