@@ -35,6 +35,22 @@ from cassandra._driver.errors import NoHostAvailable as NoHostAvailable
 from cassandra._driver.errors import QueryExhausted as QueryExhausted
 from cassandra._driver.errors import UserTypeDoesNotExist as UserTypeDoesNotExist
 from cassandra._driver.hosts import HostRegistry
+from cassandra._driver.nodes import NodesOfCluster
+from cassandra._driver.pool_sizes import (
+    DEFAULT_MAX_CONNECTIONS_PER_LOCAL_HOST as DEFAULT_MAX_CONNECTIONS_PER_LOCAL_HOST,
+)
+from cassandra._driver.pool_sizes import (
+    DEFAULT_MAX_CONNECTIONS_PER_REMOTE_HOST as DEFAULT_MAX_CONNECTIONS_PER_REMOTE_HOST,
+)
+from cassandra._driver.pool_sizes import DEFAULT_MAX_REQUESTS as DEFAULT_MAX_REQUESTS
+from cassandra._driver.pool_sizes import (
+    DEFAULT_MIN_CONNECTIONS_PER_LOCAL_HOST as DEFAULT_MIN_CONNECTIONS_PER_LOCAL_HOST,
+)
+from cassandra._driver.pool_sizes import (
+    DEFAULT_MIN_CONNECTIONS_PER_REMOTE_HOST as DEFAULT_MIN_CONNECTIONS_PER_REMOTE_HOST,
+)
+from cassandra._driver.pool_sizes import DEFAULT_MIN_REQUESTS as DEFAULT_MIN_REQUESTS
+from cassandra._driver.pool_sizes import PoolSizes
 from cassandra._driver.profiles import _NOT_SET as _NOT_SET
 from cassandra._driver.profiles import EXEC_PROFILE_DEFAULT as EXEC_PROFILE_DEFAULT
 from cassandra._driver.profiles import EXEC_PROFILE_GRAPH_ANALYTICS_DEFAULT as EXEC_PROFILE_GRAPH_ANALYTICS_DEFAULT
@@ -69,6 +85,7 @@ from cassandra.timestamps import MonotonicTimestampGenerator as MonotonicTimesta
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor as ThreadPoolExecutor
 
+    from cassandra._driver.reactors import DefaultConnection as DefaultConnection
     from cassandra.auth import PlainTextAuthProvider as PlainTextAuthProvider
     from cassandra.connection import ConnectionBusy as ConnectionBusy
     from cassandra.connection import ConnectionException as ConnectionException
@@ -112,6 +129,7 @@ if TYPE_CHECKING:
 _lazy.offer(
     __name__,
     {
+        "cassandra._driver.reactors": "DefaultConnection",
         "cassandra.auth": "PlainTextAuthProvider",
         "cassandra.connection": "ConnectionBusy ConnectionException ConnectionShutdown ProtocolVersionUnsupported",
         "cassandra.cqltypes": "UserType",
@@ -135,13 +153,6 @@ _lazy.offer(
 
 log = logging.getLogger(__name__)
 
-DEFAULT_MIN_REQUESTS = 5
-DEFAULT_MAX_REQUESTS = 100
-DEFAULT_MIN_CONNECTIONS_PER_LOCAL_HOST = 2
-DEFAULT_MAX_CONNECTIONS_PER_LOCAL_HOST = 8
-DEFAULT_MIN_CONNECTIONS_PER_REMOTE_HOST = 1
-DEFAULT_MAX_CONNECTIONS_PER_REMOTE_HOST = 2
-
 _LEGACY_WARNING = "Legacy execution parameters will be removed in 4.0. Consider using execution profiles."
 
 _clusters: WeakSet[Cluster] = WeakSet()
@@ -158,7 +169,7 @@ class _ConfigMode:
     PROFILES = 2
 
 
-class Cluster(SchemaRefresh):
+class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes):
     """How to connect to a cluster, and what its sessions share. Nothing is connected before :meth:`connect`."""
 
     contact_points: Any = ["127.0.0.1"]
@@ -293,8 +304,6 @@ class Cluster(SchemaRefresh):
         self._refuse_tls(ssl_options, ssl_context)
         if column_encryption_policy is not None:
             raise _options.not_available("column_encryption_policy")
-        if metrics_enabled:
-            raise _options.not_available("metrics_enabled")
         self.port = port
         self.compression = compression
         self._compressions = _options.compressions(compression)
@@ -353,19 +362,16 @@ class Cluster(SchemaRefresh):
         self._executor_threads = executor_threads
         self._hosts = HostRegistry(self.metadata, self.conviction_policy_factory)
         self._listeners: set[Any] = set()
+        self._followed: list[_core.ResolvedProfile] = []
+        self.metrics_enabled = metrics_enabled
+        if metrics_enabled:
+            from cassandra.metrics import Metrics
+
+            self.metrics = Metrics(weakref.proxy(self))
         self._lock = threading.RLock()
         self._user_types: defaultdict[str, dict[str, type]] = defaultdict(dict)
         self._prepared_statements: WeakValueDictionary[bytes, PreparedStatement] = WeakValueDictionary()
-        self._core_connections = {
-            HostDistance.LOCAL: DEFAULT_MIN_CONNECTIONS_PER_LOCAL_HOST,
-            HostDistance.REMOTE: DEFAULT_MIN_CONNECTIONS_PER_REMOTE_HOST,
-        }
-        self._max_connections = {
-            HostDistance.LOCAL: DEFAULT_MAX_CONNECTIONS_PER_LOCAL_HOST,
-            HostDistance.REMOTE: DEFAULT_MAX_CONNECTIONS_PER_REMOTE_HOST,
-        }
-        self._min_requests = dict.fromkeys((HostDistance.LOCAL, HostDistance.REMOTE), DEFAULT_MIN_REQUESTS)
-        self._max_requests_by_distance = dict.fromkeys((HostDistance.LOCAL, HostDistance.REMOTE), DEFAULT_MAX_REQUESTS)
+        self._set_pool_sizes()
 
     # The parts of the constructor.
 
@@ -460,7 +466,7 @@ class Cluster(SchemaRefresh):
             (EXEC_PROFILE_GRAPH_ANALYTICS_DEFAULT, GraphAnalyticsExecutionProfile),
         )
         for name, make in graph:
-            known.setdefault(name, make(load_balancing_policy=self._load_balancing_policy))
+            known.setdefault(name, make(load_balancing_policy=self.profile_manager.default.load_balancing_policy))
 
     # Options with a setter, and what is made when it is asked for.
 
@@ -542,49 +548,22 @@ class Cluster(SchemaRefresh):
             profile.load_balancing_policy = self._load_balancing_policy
         self._config_mode = _ConfigMode.PROFILES
         self.profile_manager.profiles[name] = profile
-        if self._core is not None and profile._load_balancing_policy_explicit:
-            profile.load_balancing_policy.populate(weakref.proxy(self), self.metadata.all_hosts())
+        if self._core is not None:
+            self._follow(profile, pool_wait_timeout)
 
-    # Sizes of pools: of protocol versions 1 and 2 only, kept by value.
-
-    def _pool_option(self, name: str, table: dict[int, int], distance: int, value: int) -> None:
-        if self.protocol_version >= 3:
-            raise UnsupportedOperation(f"Cluster.{name}() only has an effect when using protocol_version 1 or 2.")
-        table[distance] = value
-
-    def get_min_requests_per_connection(self, host_distance: int) -> int:
-        """Requests in flight below which a connection may be closed."""
-        return self._min_requests[host_distance]
-
-    def set_min_requests_per_connection(self, host_distance: int, min_requests: int) -> None:
-        """:raises UnsupportedOperation: the protocol version is 3 or later."""
-        self._pool_option("set_min_requests_per_connection", self._min_requests, host_distance, min_requests)
-
-    def get_max_requests_per_connection(self, host_distance: int) -> int:
-        """Requests in flight above which a connection is added."""
-        return self._max_requests_by_distance[host_distance]
-
-    def set_max_requests_per_connection(self, host_distance: int, max_requests: int) -> None:
-        """:raises UnsupportedOperation: the protocol version is 3 or later."""
-        self._pool_option(
-            "set_max_requests_per_connection", self._max_requests_by_distance, host_distance, max_requests
-        )
-
-    def get_core_connections_per_host(self, host_distance: int) -> int:
-        """The fewest connections to a node."""
-        return self._core_connections[host_distance]
-
-    def set_core_connections_per_host(self, host_distance: int, core_connections: int) -> None:
-        """:raises UnsupportedOperation: the protocol version is 3 or later."""
-        self._pool_option("set_core_connections_per_host", self._core_connections, host_distance, core_connections)
-
-    def get_max_connections_per_host(self, host_distance: int) -> int:
-        """The most connections to a node."""
-        return self._max_connections[host_distance]
-
-    def set_max_connections_per_host(self, host_distance: int, max_connections: int) -> None:
-        """:raises UnsupportedOperation: the protocol version is 3 or later."""
-        self._pool_option("set_max_connections_per_host", self._max_connections, host_distance, max_connections)
+    def _follow(self, profile: ExecutionProfile, pool_wait_timeout: float) -> None:
+        """Connect to what only this profile asks."""
+        hosts = self.metadata.all_hosts()
+        if profile._load_balancing_policy_explicit:
+            profile.load_balancing_policy.populate(weakref.proxy(self), hosts)
+            for host in hosts:
+                if host.is_up is not False:
+                    profile.load_balancing_policy.on_up(host)
+        resolved = _core.resolve_profile(profile)
+        resolved.measure(hosts)
+        self._followed.append(resolved)
+        for session in tuple(self.sessions):
+            session._add_profile(profile, pool_wait_timeout)
 
     # Connecting.
 
@@ -614,6 +593,7 @@ class Cluster(SchemaRefresh):
         core = _core.ClusterCore(self._core_options())
         core.start()
         self._core = core
+        self._followed = [profile._resolved for profile in self.profile_manager.profiles.values()]
         self.protocol_version = core.protocol_version
         self.metadata.cluster_name, self.metadata.partitioner = core.description()
         self.metadata.follow(core.schema)
@@ -638,6 +618,7 @@ class Cluster(SchemaRefresh):
             self.profile_manager.on_up(host)
             for listener in list(self._listeners):
                 listener.on_add(host)
+        self._review_distances()
 
     def _new_session(self, keyspace: str | None) -> Session:
         return Session(self, self.metadata.all_hosts(), keyspace)
@@ -650,6 +631,8 @@ class Cluster(SchemaRefresh):
             "auth_provider": self._auth_provider,
             "reconnection_policy": self.reconnection_policy,
             "default_profile": self.profile_manager.default,
+            "profiles": list(self.profile_manager.profiles.values()),
+            "measure_latency": self.metrics_enabled,
             "timestamp_generator": self.timestamp_generator,
             "connect_timeout": self.connect_timeout,
             "control_connection_timeout": self.control_connection_timeout,
@@ -667,62 +650,6 @@ class Cluster(SchemaRefresh):
             "application_name": self.application_name,
             "application_version": self.application_version,
         }
-
-    # Nodes.
-
-    def _look_at_nodes(self) -> None:
-        """Take over the core's snapshot of the nodes; policies and listeners hear what has changed."""
-        if self._core is None:
-            return
-        changes = self._hosts.update(self._core.nodes())
-        told = (
-            (changes.added, "on_add"),
-            (changes.up, "on_up"),
-            (changes.down, "on_down"),
-            (changes.removed, "on_remove"),
-        )
-        for hosts, method in told:
-            for host in hosts:
-                getattr(self.profile_manager, method)(host)
-                for listener in list(self._listeners):
-                    getattr(listener, method)(host)
-
-    def _host_by_id(self, host_id: uuid.UUID) -> Host | None:
-        """The host of the node with this id. Called by the native code."""
-        host = self._hosts.get(host_id)
-        if host is None:
-            self._look_at_nodes()
-            host = self._hosts.get(host_id)
-        return host
-
-    def get_control_connection_host(self) -> Host | None:
-        """The node that tells about the others."""
-        raise UnsupportedOperation("the core does not tell which node has the control connection")
-
-    def refresh_nodes(self, force_token_rebuild: bool = False) -> None:
-        """Read the list of nodes again.
-
-        :raises DriverException: no node could be asked.
-        """
-        if self._core is None:
-            raise DriverException("Node list was not refreshed. See log for details.")
-        self._core.refresh()
-        self._look_at_nodes()
-
-    @property
-    def listeners(self) -> set[Any]:
-        """Who hears when nodes come and go."""
-        return set(self._listeners)
-
-    def register_listener(self, listener: Any) -> None:
-        """Let *listener*, a :class:`~cassandra.policies.HostStateListener`, hear when nodes come and go."""
-        with self._lock:
-            self._listeners.add(listener)
-
-    def unregister_listener(self, listener: Any) -> None:
-        """:raises KeyError: *listener* was not registered."""
-        with self._lock:
-            self._listeners.remove(listener)
 
     # Types and statements.
 

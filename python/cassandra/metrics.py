@@ -1,10 +1,13 @@
 """Counters and timings of a cluster's requests; see ``Cluster.metrics``.
 
-They need no further library here. Numbers only grow; the gauges look at the cluster when they are read.
+They need no further library here. The core counts; numbers only grow, and are asked for when they are read, as the
+gauges are.
 """
 
 from __future__ import annotations
 
+import bisect
+import functools
 import itertools
 import logging
 import threading
@@ -18,39 +21,51 @@ _names = itertools.count()
 
 
 class _Counter:
-    """A number that only grows."""
+    """A number that only grows: what was added here, and what *counted* gives."""
 
-    def __init__(self) -> None:
+    def __init__(self, counted: Callable[[], int] | None = None) -> None:
         self._lock = threading.Lock()
-        self._value = 0
+        self._added = 0
+        self._counted = counted
 
     def __iadd__(self, step: int) -> _Counter:
         with self._lock:
-            self._value += step
+            self._added += step
         return self
 
     def __int__(self) -> int:
-        return self._value
+        return self._added + (self._counted() if self._counted is not None else 0)
 
     def __eq__(self, other: object) -> bool:
-        return self._value == (other._value if isinstance(other, _Counter) else other)
+        return int(self) == (int(other) if isinstance(other, _Counter) else other)
 
     __hash__ = None  # type: ignore[assignment]  # its value changes
 
     def __repr__(self) -> str:
-        return str(self._value)
+        return str(int(self))
 
 
 class Timer:
-    """Durations in seconds: their number, extremes and mean, and percentiles of the latest of them."""
+    """Durations in seconds: their number, extremes and mean, and percentiles.
+
+    Those of requests come from the core, as a histogram: each is known to 6 %. Of those that are added here, the
+    percentiles are of the latest.
+    """
 
     KEPT = 1024
-    """How many of the latest durations the percentiles are of."""
+    """How many of the latest durations that were added are kept."""
 
-    _PERCENTILES = (("median", 0.5), ("75percentile", 0.75), ("95percentile", 0.95), ("98percentile", 0.98))
-    _FINE_PERCENTILES = (("99percentile", 0.99), ("999percentile", 0.999))
+    _PERCENTILES = (
+        ("median", 0.5),
+        ("75percentile", 0.75),
+        ("95percentile", 0.95),
+        ("98percentile", 0.98),
+        ("99percentile", 0.99),
+        ("999percentile", 0.999),
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, measured: Callable[[], tuple[float, list[tuple[float, int]]]] | None = None) -> None:
+        """:param measured: gives the sum of all durations, and by duration how many there were, in ascending order."""
         self._lock = threading.Lock()
         self._count = 0
         self._sum = 0.0
@@ -58,6 +73,7 @@ class Timer:
         self._min = float("inf")
         self._max = 0.0
         self._latest: list[float] = []
+        self._measured = measured
 
     def addValue(self, seconds: float) -> None:
         """Take one duration in."""
@@ -74,9 +90,14 @@ class Timer:
 
     def snapshot(self) -> dict[str, float]:
         """Give what is known of the durations, in seconds, by name."""
+        total, buckets = (0.0, []) if self._measured is None else self._measured()
         with self._lock:
-            count, total, squares = self._count, self._sum, self._sum_of_squares
-            low, high, latest = self._min, self._max, sorted(self._latest)
+            count = self._count + sum(number for _, number in buckets)
+            total += self._sum
+            squares = self._sum_of_squares + sum(number * seconds * seconds for seconds, number in buckets)
+            low = min([self._min, *(seconds for seconds, _ in buckets[:1])])
+            high = max([self._max, *(seconds for seconds, _ in buckets[-1:])])
+            weighted = sorted([*buckets, *((seconds, 1) for seconds in self._latest)])
         mean = total / count if count else 0.0
         variance = max(0.0, squares / count - mean * mean) if count else 0.0
         known: dict[str, float] = {
@@ -86,8 +107,10 @@ class Timer:
             "mean": mean,
             "stddev": variance**0.5,
         }
-        for name, part in (*self._PERCENTILES, *self._FINE_PERCENTILES):
-            known[name] = latest[min(len(latest) - 1, int(part * len(latest)))] if latest else 0.0
+        ranks = list(itertools.accumulate(number for _, number in weighted))
+        for name, part in self._PERCENTILES:
+            place = bisect.bisect_right(ranks, part * ranks[-1]) if ranks else 0
+            known[name] = weighted[min(len(weighted) - 1, place)][0] if weighted else 0.0
         return known
 
     def __getitem__(self, name: str) -> float:
@@ -136,9 +159,9 @@ class Metrics:
         self.stats_name = f"cassandra-{next(_names)}"
         self._registered[self.stats_name] = self
         self._cluster = cluster_proxy
-        self.request_timer = Timer()
+        self.request_timer = Timer(self._latencies)
         for name in self._COUNTERS:
-            setattr(self, name, _Counter())
+            setattr(self, name, _Counter(functools.partial(self._counted, name)))
         self.known_hosts = lambda: len(self._cluster.metadata.all_hosts())
         self.connected_to = lambda: len(
             {host for session in self._cluster.sessions for host in session.get_pool_state()}
@@ -146,6 +169,21 @@ class Metrics:
         self.open_connections = lambda: sum(
             state["open_count"] for session in self._cluster.sessions for state in session.get_pool_state().values()
         )
+
+    def _core(self) -> dict[str, Any]:
+        """What the core has counted; nothing before the cluster is connected."""
+        try:
+            core = getattr(self._cluster, "_core", None)
+        except ReferenceError:
+            core = None
+        return {} if core is None else core.metrics()
+
+    def _counted(self, name: str) -> int:
+        return int(self._core().get(name, 0))
+
+    def _latencies(self) -> tuple[float, list[tuple[float, int]]]:
+        counted = self._core()
+        return counted.get("latency_sum", 0.0), counted.get("latencies", [])
 
     @property
     def stats(self) -> Metrics:

@@ -151,6 +151,12 @@ impl ClusterCore {
         if let Some(profile) = options.item("default_profile")? {
             builder = builder.default_profile(profile::resolve(&profile)?.get().core().clone());
         }
+        // What only these profiles ask is connected to as well.
+        let profiles: Vec<Bound<'_, PyAny>> = options.get("profiles")?.unwrap_or_default();
+        for profile in profiles {
+            builder = builder.profile(profile::resolve(&profile)?.get().core().clone());
+        }
+        builder = builder.measure_latency(options.get("measure_latency")?.unwrap_or(false));
         builder = builder
             .connect_timeout(options.seconds("connect_timeout")?.unwrap_or(FOREVER))
             .control_timeout(options.seconds("control_connection_timeout")?.unwrap_or(FOREVER))
@@ -287,6 +293,11 @@ impl ClusterCore {
         block_on_io(py, self.context.io, refresh)?.map_err(|error| {
             errors::driver_exception(py, format!("Schema metadata was not refreshed: {error}"))
         })
+    }
+
+    /// What the requests of all sessions came to so far: counts by name, and latencies.
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        crate::metrics::to_python(py, &self.context.cluster.metrics())
     }
 
     /// Drop what was worked out with the classes that were registered for user-defined types before.

@@ -27,6 +27,7 @@ mod errors;
 mod failures;
 mod future;
 mod made;
+mod metrics;
 mod policy;
 mod prepared;
 mod profile;
@@ -59,7 +60,7 @@ mod core_module {
     #[pymodule_export]
     use crate::prepared::PreparedHandle;
     #[pymodule_export]
-    use crate::profile::ResolvedProfile;
+    use crate::profile::{ResolvedProfile, resolve_profile};
     #[pymodule_export]
     use crate::result_set::ResultSet;
     #[pymodule_export]

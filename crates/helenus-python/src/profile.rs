@@ -79,6 +79,16 @@ impl ResolvedProfile {
     }
 }
 
+#[pymethods]
+impl ResolvedProfile {
+    /// Ask a load balancing policy written in Python how close *hosts* are.
+    ///
+    /// :returns: whether it has changed its mind about one.
+    fn measure(&self, hosts: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.plans.measure(hosts)
+    }
+}
+
 /// The consistency level of a number, as Python programs give it.
 pub(crate) fn consistency(value: &Bound<'_, PyAny>, option: &str) -> PyResult<ConsistencyLevel> {
     let code: u16 = value
@@ -111,6 +121,12 @@ pub(crate) fn timeout(value: &Bound<'_, PyAny>, option: &str) -> PyResult<Timeou
     Duration::try_from_secs_f64(seconds.max(0.0))
         .map(Timeout::After)
         .map_err(|_| PyValueError::new_err(format!("{option}: {seconds} seconds is not possible")))
+}
+
+/// What an ``ExecutionProfile`` means to the core.
+#[pyfunction]
+pub(crate) fn resolve_profile<'py>(profile: &Bound<'py, PyAny>) -> PyResult<Bound<'py, ResolvedProfile>> {
+    resolve(profile)
 }
 
 /// What `profile` means, worked out now unless that was done since it changed last.

@@ -804,7 +804,7 @@ impl Special {
                 .ok_or_else(|| PyValueError::new_err(format!("host: {host} is not a node of the cluster")))?;
             return Ok(Some([node].into()));
         }
-        if !matches!(profile.plans, PlanSource::Python(_)) {
+        if !matches!(profile.plans, PlanSource::Python(..)) {
             return Ok(None);
         }
         let object = StatementSource(outgoing.clone_ref(py)).make(py)?;

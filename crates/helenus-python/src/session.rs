@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use helenus::policy::{MonotonicTimestamps, TimestampGenerator as _};
@@ -130,6 +131,9 @@ impl SessionContext {
         Ok(())
     }
 }
+
+/// Host id; of each open connection, requests in flight and those of them that nobody waits for any more.
+type Connections<'py> = (Bound<'py, PyAny>, Vec<(usize, usize)>);
 
 /// Statements by id. They are few: one for each text that a program prepares.
 pub(crate) type PreparedById = Mutex<HashMap<Bytes, PreparedStatement>>;
@@ -676,6 +680,47 @@ impl SessionBase {
     fn _connection_counts(&self) -> PyResult<(usize, usize)> {
         let counts = self.context()?.session.connections();
         Ok((counts.open, counts.in_flight))
+    }
+
+    /// For each node that gets connections, by its host id: of each open connection, the requests in flight and those of
+    /// them that nobody waits for any more.
+    fn _connections_by_node<'py>(&self, py: Python<'py>) -> PyResult<Vec<Connections<'py>>> {
+        let pools = self.context()?.session.connections_by_node();
+        let pools = pools.into_iter().map(|(node, counts)| {
+            let counts = counts.iter().map(|counts| (counts.in_flight, counts.overdue));
+            Ok((convert::uuid_to_python(py, &node.host_id())?, counts.collect()))
+        });
+        pools.collect()
+    }
+
+    /// Connect to what only this profile asks.
+    ///
+    /// :param pool_wait_timeout: seconds to wait until that is done.
+    fn _add_profile(
+        &self,
+        py: Python<'_>,
+        profile: &Bound<'_, PyAny>,
+        pool_wait_timeout: Option<f64>,
+    ) -> PyResult<()> {
+        let context = self.context()?;
+        context.check_process()?;
+        let core = profile::resolve(profile)?.get().core().clone();
+        context.session.add_profile(core);
+        let limit = pool_wait_timeout.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)));
+        let limit = match limit.transpose().map_err(|error| errors::value_error(&error))? {
+            Some(limit) => limit,
+            None => return Ok(()),
+        };
+        let session = context.session.clone();
+        block_on_io(py, context.cluster.io, async move {
+            session.wait_for_connections(limit).await;
+        })
+    }
+
+    /// Connect to what policies want to be connected to now.
+    fn _review_distances(&self) -> PyResult<()> {
+        self.context()?.session.review_distances();
+        Ok(())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -398,5 +398,19 @@ class Session(_core.SessionBase):
         return self.cluster.executor.submit(fn, *args, **kwargs)
 
     def get_pool_state(self) -> dict[Any, dict[str, Any]]:
-        """For each node: how many connections are open and how many requests are in flight."""
-        raise UnsupportedOperation("the core does not tell the state of its pools node by node")
+        """What each node's connections do: how many are open, and for each of them the requests in flight.
+
+        ``orphan_requests`` has a set for each connection, with as many numbers as there are requests that nobody waits
+        for any more.
+        """
+        states = {}
+        for host_id, connections in self._connections_by_node():
+            host = self.cluster._host_by_id(host_id)
+            if host is not None:
+                states[host] = {
+                    "shutdown": self.is_shutdown,
+                    "open_count": len(connections),
+                    "in_flights": [in_flight for in_flight, _ in connections],
+                    "orphan_requests": [set(range(orphans)) for _, orphans in connections],
+                }
+        return states

@@ -10,14 +10,15 @@ use helenus::{ClusterState, Node};
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use super::opinions::Opinions;
 use crate::classes;
 
 /// Where query plans come from.
 pub(crate) enum PlanSource {
     /// The core's policy, set on the profile.
     Core,
-    /// A Python object, asked on the caller's thread.
-    Python(Py<PyAny>),
+    /// A Python object, asked on the caller's thread; and what it thinks of the nodes.
+    Python(Py<PyAny>, Arc<Opinions>),
 }
 
 impl PlanSource {
@@ -25,10 +26,21 @@ impl PlanSource {
     pub(crate) fn of(policy: &Bound<'_, PyAny>) -> PyResult<(Self, Arc<dyn LoadBalancingPolicy>)> {
         match twin(policy)? {
             Some(twin) => Ok((Self::Core, twin)),
-            None => Ok((
-                Self::Python(policy.clone().unbind()),
-                Arc::new(RoundRobinPolicy::new()),
-            )),
+            None => {
+                let opinions = Arc::new(Opinions::default());
+                Ok((
+                    Self::Python(policy.clone().unbind(), Arc::clone(&opinions)),
+                    opinions,
+                ))
+            }
+        }
+    }
+
+    /// Asks a Python policy how close `hosts` are; whether it has changed its mind about one.
+    pub(crate) fn measure(&self, hosts: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match self {
+            Self::Core => Ok(false),
+            Self::Python(policy, opinions) => opinions.ask(policy.bind(hosts.py()), hosts),
         }
     }
 
@@ -41,7 +53,7 @@ impl PlanSource {
         keyspace: Option<&str>,
         statement: &Bound<'_, PyAny>,
     ) -> PyResult<Option<Arc<[Arc<Node>]>>> {
-        let Self::Python(policy) = self else {
+        let Self::Python(policy, _) = self else {
             return Ok(None);
         };
         let plan = policy

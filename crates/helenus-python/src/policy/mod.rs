@@ -5,6 +5,7 @@
 
 mod auth;
 mod load_balancing;
+mod opinions;
 mod reconnection;
 mod retry;
 
