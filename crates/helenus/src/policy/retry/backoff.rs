@@ -72,16 +72,18 @@ impl RetryPolicy for ExponentialBackoffRetryPolicy {
         if context.retries >= self.max_retries {
             return RetryDecision::Fail;
         }
-        let decision = match self.child.decide(context) {
-            RetryDecision::Fail if context.idempotent => match context.cause() {
-                RetryCause::ReadTimeout { .. } | RetryCause::WriteTimeout { .. } => {
-                    RetryDecision::same_node()
-                }
-                RetryCause::Unavailable { .. } => RetryDecision::next_node(),
-                // The other policy knows which of them may be different elsewhere.
-                RetryCause::RequestError => RetryDecision::Fail,
-            },
-            decision => decision,
+        let decision = self.child.decide(context);
+        let plain = decision == RetryDecision::Fail || decision == RetryDecision::next_node();
+        let decision = match context.cause() {
+            // Replicas need time, whoever asks them; and there are only so many nodes.
+            RetryCause::ReadTimeout { .. } | RetryCause::WriteTimeout { .. }
+                if context.idempotent && plain =>
+            {
+                RetryDecision::same_node()
+            }
+            RetryCause::Unavailable { .. } if context.idempotent && plain => RetryDecision::next_node(),
+            // The other policy knows which of them may be different elsewhere.
+            _ => decision,
         };
         decision.after(self.delay(context.retries))
     }
@@ -126,6 +128,11 @@ mod tests {
         let timeout = |idempotent| retry(ErrorCode::ReadTimeout, read_timeout(1, 2, false), idempotent, 3);
         assert!(timeout(true).unwrap().same_node);
         assert!(timeout(false).is_none());
+        let first = retry(ErrorCode::ReadTimeout, read_timeout(1, 2, true), true, 0);
+        assert!(
+            first.unwrap().same_node,
+            "the next node would wait for the same replicas"
+        );
         assert!(retry(ErrorCode::Syntax, ErrorDetails::None, true, 0).is_none());
     }
 }
