@@ -49,7 +49,7 @@ pub mod tls;
 pub use cluster::{
     AddressTranslator, Cluster, ClusterBuilder, ClusterEvent, ClusterEvents, ClusterState, ContactPoint,
     EndpointFactory, Node, NodeFacts, Partitioner, ReachFuture, ReplicationFactor, ReplicationStrategy,
-    Resolver, SystemResolver, Token,
+    Resolver, SystemResolver, Token, WarmUp,
 };
 pub use connection::{
     AttemptFailure, CloseCause, CloseReason, ConnectError, ConnectErrorKind, ConnectStep, ConnectionError,

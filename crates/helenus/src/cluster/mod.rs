@@ -12,7 +12,7 @@ mod shared;
 mod state;
 mod token;
 
-pub use builder::ClusterBuilder;
+pub use builder::{ClusterBuilder, WarmUp};
 pub use contact_point::ContactPoint;
 pub use events::{ClusterEvent, ClusterEvents};
 pub use node::{Node, NodeFacts};

@@ -98,6 +98,13 @@ pub enum RequestErrorKind {
         /// What arrived.
         found: String,
     },
+    /// All nodes of the query plan had as many requests as they may have, and as many others waited for them as may
+    /// ([`ClusterBuilder::queue_limit`](crate::ClusterBuilder::queue_limit)). Tried again later it may succeed.
+    #[error("all nodes are busy, and {waiting} requests wait for them already")]
+    Busy {
+        /// How many may wait.
+        waiting: usize,
+    },
     /// The session is closed. Nothing was sent.
     #[error("the session is closed")]
     SessionClosed,
@@ -290,7 +297,14 @@ impl fmt::Display for RequestError {
         let attempts = &self.0.attempts;
         match &attempts[..] {
             [] => f.write_str(" (")?,
-            [one] if !matches!(self.0.kind, RequestErrorKind::NoNode) => write!(f, " (from {}", one.node)?,
+            [one]
+                if !matches!(
+                    self.0.kind,
+                    RequestErrorKind::NoNode | RequestErrorKind::Busy { .. }
+                ) =>
+            {
+                write!(f, " (from {}", one.node)?
+            }
             several => {
                 f.write_str(" (")?;
                 for (index, attempt) in several.iter().enumerate() {

@@ -13,6 +13,7 @@ use crate::connection::{PendingResponse, SubmitError};
 use crate::error::{Attempt, AttemptError, RequestError, RequestErrorKind};
 use crate::observe::{AttemptKind, Watch};
 use crate::policy::{QueryPlan, RouteContext};
+use crate::pool::Pool;
 use crate::profile::ExecutionProfile;
 use crate::session::SessionShared;
 use crate::shard::Local;
@@ -34,6 +35,9 @@ pub(super) struct Job {
     pub(super) attempts: Vec<Attempt>,
     pub(super) watch: Watch,
 }
+
+/// What became of handing a request over, and the columns, if rows will come without them.
+type Submitted = (Result<PendingResponse, AttemptError>, Option<Arc<[ColumnSpec]>>);
 
 impl Job {
     /// Decides everything that the request and its statement leave to profile and session.
@@ -126,14 +130,42 @@ impl Job {
         }
     }
 
+    /// Sends the request to the current node, in whose line it is the first, by its pool. A refusal is not noted.
+    ///
+    /// # Errors
+    /// [`RequestErrorKind::Encode`].
+    pub(super) fn send_in_turn(
+        &mut self,
+        pool: &Pool,
+    ) -> Result<Result<PendingResponse, AttemptError>, RequestErrorKind> {
+        let (submitted, columns) = self.submit_to(pool, true);
+        self.columns = columns;
+        match submitted {
+            Err(AttemptError::NotSent(SubmitError::Encode(error))) => Err(RequestErrorKind::Encode(error)),
+            submitted => {
+                if let (Ok(_), Some(node)) = (&submitted, &self.node) {
+                    self.watch
+                        .sent(&self.session, node, self.consistency, AttemptKind::Next);
+                }
+                Ok(submitted)
+            }
+        }
+    }
+
     /// Hands the request to a connection of the current node. With it come the columns, if rows will come without them.
-    fn submit(&self) -> (Result<PendingResponse, AttemptError>, Option<Arc<[ColumnSpec]>>) {
+    #[inline]
+    fn submit(&self) -> Submitted {
         let pools = self.session.pools();
         let Some(pool) = self.node.as_ref().and_then(|node| pools.of(node)) else {
             return (Err(AttemptError::NoConnection), None);
         };
+        self.submit_to(pool, false)
+    }
+
+    #[inline]
+    fn submit_to(&self, pool: &Pool, in_turn: bool) -> Submitted {
         let Statement::Prepared(statement) = &self.request.statement else {
-            let submitted = pool.submit(self.deadline, |context, out| {
+            let submitted = pool.submit(in_turn, self.deadline, |context, out| {
                 encode::encode(self, None, context, out)
             });
             return (submitted, None);
@@ -141,7 +173,7 @@ impl Job {
         let core = statement.core();
         let metadata = core.result();
         let skips = Cell::new(false);
-        let submitted = pool.submit(self.deadline, |context, out| {
+        let submitted = pool.submit(in_turn, self.deadline, |context, out| {
             skips.set(encode::skips_metadata(core, &metadata, context.version));
             encode::encode(self, Some(&metadata), context, out)
         });
@@ -169,8 +201,13 @@ impl Job {
 
     /// The error for a request whose time ran out, the current attempt noted before.
     pub(super) fn timed_out(&mut self) -> RequestError {
+        let kind = self.timeout();
+        self.fail(kind)
+    }
+
+    pub(super) fn timeout(&self) -> RequestErrorKind {
         let limit = limit(&self.session, &self.request).unwrap_or_default();
-        self.fail(RequestErrorKind::Timeout { limit })
+        RequestErrorKind::Timeout { limit }
     }
 
     /// The profile that the request runs with.

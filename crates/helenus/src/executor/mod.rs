@@ -14,6 +14,7 @@ mod answer;
 mod budget;
 mod encode;
 mod job;
+mod queue;
 mod request;
 mod retrying;
 mod slow;
@@ -39,7 +40,8 @@ use job::Job;
 
 type Output = Result<QueryResult, RequestError>;
 
-/// A request that is under way: completes with its result. It was sent when this was made, whether it is polled or not.
+/// A request that is under way: completes with its result. It was sent when this was made, whether it is polled or not, unless
+/// all nodes had as many requests as they may have.
 ///
 /// May be polled by any thread, with any waker, in or outside of a tokio runtime.
 ///
@@ -75,6 +77,7 @@ impl Execution {
             };
             match sent {
                 Ok(sent) => *pending = Some(sent),
+                Err(RequestErrorKind::NoNode) if queue::is_worth_waiting(job) => this.wait_for_room(),
                 Err(kind) => {
                     let mut error = job.fail(kind);
                     job.watch.failed(session, &mut error);
@@ -88,6 +91,14 @@ impl Execution {
     /// A request that failed before it was sent.
     pub(crate) fn failed(error: RequestError) -> Self {
         Self(State::Failed(error))
+    }
+
+    /// No node has room for the first attempt.
+    #[cold]
+    fn wait_for_room(&mut self) {
+        if let State::First(_, job) = std::mem::replace(&mut self.0, State::Done) {
+            self.0 = State::Slow(Box::pin(slow::run_when_there_is_room(job)));
+        }
     }
 
     /// The first attempt did not end the request.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::answer::{self, Answer};
 use super::job::Job;
+use super::queue;
 use super::request::Statement;
 use super::retrying::{self, Next};
 use crate::connection::{AttemptFailure, PendingResponse};
@@ -24,7 +25,23 @@ const REPREPARE_ROUNDS: usize = 2;
 
 /// Goes on from the answer to the first attempt.
 pub(super) async fn run(mut job: Job, answer: Answer) -> Result<QueryResult, RequestError> {
-    let mut ended = go_on(&mut job, answer).await;
+    let ended = go_on(&mut job, answer).await;
+    end(&mut job, ended)
+}
+
+/// Sends the request when a node has room for it again, and goes on from there.
+pub(super) async fn run_when_there_is_room(mut job: Job) -> Result<QueryResult, RequestError> {
+    let ended = match queue::wait_for_room(&mut job).await {
+        Ok(pending) => {
+            let answer = answer::understand(&mut job, pending.await);
+            go_on(&mut job, answer).await
+        }
+        Err(kind) => Err(job.fail(kind)),
+    };
+    end(&mut job, ended)
+}
+
+fn end(job: &mut Job, mut ended: Result<QueryResult, RequestError>) -> Result<QueryResult, RequestError> {
     match &mut ended {
         Ok(result) => job.watch.succeeded(&job.session, result),
         Err(error) => job.watch.failed(&job.session, error),
@@ -117,6 +134,13 @@ async fn next_step(job: &mut Job, error: AttemptError, retries: &mut usize) -> R
     if sent.is_none() {
         sent = match job.send_next() {
             Ok(pending) => Some(pending),
+            Err(RequestErrorKind::NoNode) if queue::is_worth_waiting(job) => {
+                match queue::wait_for_room(job).await {
+                    Ok(pending) => Some(pending),
+                    Err(RequestErrorKind::NoNode) => None,
+                    Err(kind) => return Err(job.fail(kind)),
+                }
+            }
             // The plan has ended: what went wrong before is what the user has to know.
             Err(RequestErrorKind::NoNode) => None,
             Err(kind) => return Err(job.fail(kind)),
@@ -235,7 +259,7 @@ async fn prepare_on_node(job: &Job, statement: &PreparedStatement) -> Result<Pre
     let pending = {
         let pools = job.session.pools();
         let pool = pools.of(node).ok_or(AttemptError::NoConnection)?;
-        pool.submit(job.deadline, |context, out| {
+        pool.submit(false, job.deadline, |context, out| {
             let keyspace = statement
                 .keyspace()
                 .filter(|_| context.version.features().keyspace_per_request);

@@ -102,6 +102,7 @@ impl Cause {
             RequestErrorKind::BindMarkerChanged { .. } => "bind_marker_changed",
             RequestErrorKind::Protocol(_) => "malformed_answer",
             RequestErrorKind::UnexpectedAnswer { .. } => "unexpected_answer",
+            RequestErrorKind::Busy { .. } => "busy",
             RequestErrorKind::SessionClosed => "session_closed",
         })
     }

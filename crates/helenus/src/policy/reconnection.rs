@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rand::Rng as _;
 
-/// How long to wait between tries, one delay after the other. Never ends; an iterator that does repeats its last delay.
+/// How long to wait between tries, one delay after the other. When it ends there are no more tries until the server says that
+/// the node is up; the control connection, which would hear that, repeats the last delay instead.
 pub type ReconnectionSchedule = Box<dyn Iterator<Item = Duration> + Send>;
 
 /// Makes a schedule for each node that cannot be reached; a success ends it.

@@ -1,4 +1,4 @@
-//! The task that keeps a pool full.
+//! The task that keeps a pool at its size: replaces what is lost or worn out, opens more under load, closes what is not needed.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,77 +8,70 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
+use super::backoff::{Backoff, Retry};
+use super::size::Size;
 use super::{Added, Pool, Progress, quote};
 use crate::ask::query;
 use crate::connection::{CloseReason, ConnectError, Connection};
-use crate::policy::ReconnectionSchedule;
 
-/// How long a worn-out connection may wait for its answers after its replacement is there.
+/// How long a connection that is replaced, or not needed any more, may wait for its answers.
 const DRAIN_LIMIT: Duration = Duration::from_secs(60);
-
-/// A connection that is lost sooner than this after it was opened counts as one that could not be opened.
-const SHORT_LIFE: Duration = Duration::from_secs(1);
 
 /// Runs until the pool is closed.
 pub(super) async fn keep(pool: Arc<Pool>) {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::new(Arc::clone(&pool.reconnection));
+    let mut size = Size::default();
     loop {
         if remove_closed(&pool) {
-            backoff.lost(&pool);
+            backoff.lost(Instant::now());
         }
         if pool.is_closed() {
             return;
         }
         if pool.hurry.swap(false, Ordering::AcqRel) {
-            backoff.retry_at = None;
+            backoff.hurry();
         }
+        let now = Instant::now();
+        let limits = pool.limits();
         let list = pool.connections.load_full();
         let fresh = list.iter().filter(|connection| !connection.is_worn_out()).count();
-        let missing = fresh < pool.size;
-        if missing && backoff.retry_at.is_none_or(|time| time <= Instant::now()) {
+        let may_open = backoff.is_over(now);
+        // Left as it is while nothing can be done about it, so that nobody wakes this task for it again.
+        let crowded = may_open && pool.crowded.swap(false, Ordering::AcqRel);
+        let wanted = size.update(limits, crowded, pool.in_flight(), now);
+        let grow_at = if wanted < limits.max {
+            limits.grow_at
+        } else {
+            usize::MAX
+        };
+        pool.grow_at.store(grow_at, Ordering::Relaxed);
+        let missing = fresh < wanted;
+        if missing && may_open {
             match open(&pool).await {
-                Ok(()) => backoff.opened(),
-                Err(error) => {
-                    tracing::debug!(node = %pool.node, %error, "cannot connect");
+                Opening::Opened => backoff.opened(Instant::now()),
+                Opening::PoolClosed => return,
+                Opening::Failed(error) => {
+                    backoff.failed(Instant::now());
+                    size.settle_for(fresh, limits);
                     pool.failed(error);
-                    backoff.failed(&pool);
+                    if backoff.retry() == Retry::WhenUp {
+                        tracing::info!(node = %pool.node, "no more tries to connect until the node is up");
+                    }
                 }
             }
-        } else if !missing && list.len() > fresh {
-            retire_worn_out(&pool);
+        } else if !missing && list.len() > wanted {
+            retire(&pool, wanted);
         } else {
-            wait_for_change(&pool, &list, backoff.retry_at.filter(|_| missing)).await;
+            let retry_at = match backoff.retry() {
+                Retry::At(time) if missing => Some(time),
+                // Others may be opened when it is over.
+                Retry::At(time) if pool.crowded.load(Ordering::Acquire) => Some(time),
+                _ => None,
+            };
+            let next_look = size.next_look(limits, now);
+            let until = [retry_at, next_look].into_iter().flatten().min();
+            wait_for_change(&pool, &list, until).await;
         }
-    }
-}
-
-/// When to try again.
-#[derive(Default)]
-struct Backoff {
-    schedule: Option<ReconnectionSchedule>,
-    delay: Duration,
-    retry_at: Option<Instant>,
-    opened_at: Option<Instant>,
-}
-
-impl Backoff {
-    fn opened(&mut self) {
-        self.opened_at = Some(Instant::now());
-        self.retry_at = None;
-    }
-
-    /// After a connection was lost: at once, unless it had just been opened.
-    fn lost(&mut self, pool: &Pool) {
-        match self.opened_at {
-            Some(time) if time.elapsed() < SHORT_LIFE => self.failed(pool),
-            _ => self.schedule = None,
-        }
-    }
-
-    fn failed(&mut self, pool: &Pool) {
-        let schedule = self.schedule.get_or_insert_with(|| pool.reconnection.schedule());
-        self.delay = schedule.next().unwrap_or(self.delay);
-        self.retry_at = Some(Instant::now() + self.delay);
     }
 }
 
@@ -94,12 +87,28 @@ fn remove_closed(pool: &Pool) -> bool {
     true
 }
 
+/// What became of one more connection.
+enum Opening {
+    Opened,
+    /// Not needed any more.
+    PoolClosed,
+    /// There is none; without an error when it was opened and could not be used.
+    Failed(Option<ConnectError>),
+}
+
 /// Opens one more connection.
-async fn open(pool: &Pool) -> Result<(), ConnectError> {
+async fn open(pool: &Pool) -> Opening {
     let config = Arc::clone(&pool.lock_config());
-    let connection = tokio::select! {
-        connection = Connection::open(pool.node.endpoint(), &config) => connection?,
-        () = closed(pool) => return Ok(()),
+    let opened = tokio::select! {
+        opened = Connection::open(pool.node.endpoint(), &config) => opened,
+        () = closed(pool) => return Opening::PoolClosed,
+    };
+    let connection = match opened {
+        Ok(connection) => connection,
+        Err(error) => {
+            tracing::debug!(node = %pool.node, %error, "cannot connect");
+            return Opening::Failed(Some(error));
+        }
     };
     let mut keyspace = config.keyspace.clone();
     loop {
@@ -107,14 +116,14 @@ async fn open(pool: &Pool) -> Result<(), ConnectError> {
             Added::Yes => break,
             Added::Closed => {
                 connection.close(CloseReason::Shutdown);
-                return Ok(());
+                return Opening::PoolClosed;
             }
             Added::OtherKeyspace(other) => {
                 let text = format!("USE {}", quote(&other));
                 if let Err(error) = query(&connection, &text, config.connect_timeout).await {
                     tracing::debug!(node = %pool.node, %error, "new connection cannot use the keyspace");
                     connection.close(CloseReason::KeyspaceNotSet);
-                    return Ok(());
+                    return Opening::Failed(None);
                 }
                 keyspace = Some(other);
             }
@@ -123,23 +132,32 @@ async fn open(pool: &Pool) -> Result<(), ConnectError> {
     tracing::debug!(node = %pool.node, version = %connection.version(), "connected");
     pool.came_up();
     pool.progress.send_replace(Progress::Opened);
-    Ok(())
+    Opening::Opened
 }
 
-/// Takes worn-out connections off the list, and closes each when nobody waits for it any more.
-fn retire_worn_out(pool: &Pool) {
+/// Takes worn-out connections off the list, and the least busy ones of those that are too many; each is closed when nobody
+/// waits for it any more.
+fn retire(pool: &Pool, wanted: usize) {
     let mut retired = Vec::new();
     pool.change(|list| {
-        retired.extend(list.extract_if(.., |connection| connection.is_worn_out()));
+        let worn_out = list.extract_if(.., |connection| connection.is_worn_out());
+        retired.extend(worn_out.map(|connection| (connection, CloseReason::TooManyOrphans)));
+        list.sort_by_key(|connection| std::cmp::Reverse(connection.in_flight()));
+        let surplus = list.split_off(wanted.min(list.len()));
+        retired.extend(
+            surplus
+                .into_iter()
+                .map(|connection| (connection, CloseReason::Surplus)),
+        );
     });
-    for connection in retired {
-        tracing::debug!(node = %pool.node, orphans = connection.orphans(), "connection is replaced");
-        tokio::spawn(async move { connection.drain(CloseReason::TooManyOrphans, DRAIN_LIMIT).await });
+    for (connection, reason) in retired {
+        tracing::debug!(node = %pool.node, %reason, orphans = connection.orphans(), "connection is retired");
+        tokio::spawn(async move { connection.drain(reason, DRAIN_LIMIT).await });
     }
 }
 
-/// Waits until a connection is lost or worn out, it is time to try again, or somebody wakes the keeper.
-async fn wait_for_change(pool: &Pool, list: &[Connection], retry_at: Option<Instant>) {
+/// Waits until a connection is lost or worn out, it is time to look again, or somebody wakes the keeper.
+async fn wait_for_change(pool: &Pool, list: &[Connection], until: Option<Instant>) {
     let mut changes: FuturesUnordered<_> = list
         .iter()
         .map(|connection| async move {
@@ -149,15 +167,15 @@ async fn wait_for_change(pool: &Pool, list: &[Connection], retry_at: Option<Inst
             }
         })
         .collect();
-    let retry = async {
-        match retry_at {
+    let time = async {
+        match until {
             Some(time) => sleep_until(time).await,
             None => std::future::pending().await,
         }
     };
     tokio::select! {
         Some(()) = changes.next() => {}
-        () = retry => {}
+        () = time => {}
         () = pool.wake.notified() => {}
     }
 }

@@ -4,11 +4,17 @@
 //! replaced after a delay that grows with each failure; one that is worn out (too many overdue answers) is replaced first
 //! and drained then.
 
+mod backoff;
 mod health;
 mod keeper;
+mod line;
+mod size;
+
+pub(crate) use line::{InLine, WaitingRoom};
+pub(crate) use size::{Limits, PoolConfig};
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,13 +31,21 @@ use crate::error::AttemptError;
 use crate::policy::{Demotion, NodeLoad, ReconnectionPolicy};
 use crate::shard;
 use health::Health;
+use line::Line;
 
 pub(crate) struct Pool {
     node: Arc<Node>,
     connections: ArcSwap<Vec<Connection>>,
     /// What new connections are to be like. Guards changes of the list, too.
     config: Mutex<Arc<ConnectionConfig>>,
-    size: usize,
+    limits: Mutex<Limits>,
+    /// A connection with more requests in flight has the keeper open another one; the largest number when it may not.
+    grow_at: AtomicUsize,
+    /// The keeper was told.
+    crowded: AtomicBool,
+    line: Line,
+    /// Told when connections come and go.
+    changed: Notify,
     reconnection: Arc<dyn ReconnectionPolicy>,
     /// Wakes the keeper.
     wake: Notify,
@@ -41,6 +55,8 @@ pub(crate) struct Pool {
     health: Health,
     /// There was no connection though one was wanted, or the node is newer than the session.
     was_down: AtomicBool,
+    /// A connection could not be opened since the beginning.
+    has_failed: AtomicBool,
     progress: watch::Sender<Progress>,
 }
 
@@ -70,7 +86,7 @@ impl Pool {
     /// before it.
     pub(crate) fn spawn(
         node: Arc<Node>,
-        size: usize,
+        limits: Limits,
         config: Arc<ConnectionConfig>,
         reconnection: Arc<dyn ReconnectionPolicy>,
         newcomer: bool,
@@ -79,13 +95,18 @@ impl Pool {
             node,
             connections: ArcSwap::default(),
             config: Mutex::new(config),
-            size,
+            limits: Mutex::new(limits),
+            grow_at: AtomicUsize::new(usize::MAX),
+            crowded: AtomicBool::new(false),
+            line: Line::default(),
+            changed: Notify::new(),
             reconnection,
             wake: Notify::new(),
             hurry: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            health: Health::new(Instant::now()),
+            health: Health::new(crate::clock::now()),
             was_down: AtomicBool::new(newcomer),
+            has_failed: AtomicBool::new(false),
             progress: watch::Sender::default(),
         });
         tokio::spawn(keeper::keep(Arc::clone(&pool)));
@@ -96,23 +117,34 @@ impl Pool {
         &self.node
     }
 
-    /// Sends a request on one of the less busy connections; on another one if that cannot take it.
+    /// Sends a request on one of the less busy connections; on another one if that cannot take it. Unless it is the turn of
+    /// this request it is refused while others wait in line.
     pub(crate) fn submit<E>(
         &self,
+        in_turn: bool,
         deadline: Option<Instant>,
         encode: E,
     ) -> Result<PendingResponse, AttemptError>
     where
         E: Fn(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
     {
+        if !in_turn && !self.line.is_empty() {
+            return Err(AttemptError::NotSent(SubmitError::StreamsExhausted));
+        }
         let connections = self.connections.load();
+        let grow_at = self.grow_at.load(Ordering::Relaxed);
         let refused = match connections.as_slice() {
             [] => return Err(AttemptError::NoConnection),
-            [only] => match only.submit(deadline, &encode) {
-                Ok(pending) => return Ok(pending),
-                Err(error) => error,
-            },
-            several => match submit_to_one_of(several, deadline, &encode) {
+            [only] => {
+                if grow_at != usize::MAX && only.in_flight() > grow_at {
+                    self.report_crowded();
+                }
+                match only.submit(deadline, &encode) {
+                    Ok(pending) => return Ok(pending),
+                    Err(error) => error,
+                }
+            }
+            several => match self.submit_to_one_of(several, grow_at, deadline, &encode) {
                 Ok(pending) => return Ok(pending),
                 Err(error) => error,
             },
@@ -121,6 +153,74 @@ impl Pool {
             SubmitError::Closed(_) | SubmitError::Draining => AttemptError::NoConnection,
             other => AttemptError::NotSent(other),
         })
+    }
+
+    /// Tries the less busy of two first, then the others. One of the two is the connection of this thread, which it prefers:
+    /// to look at all of them would be to read what every other core is writing.
+    fn submit_to_one_of<E>(
+        &self,
+        connections: &[Connection],
+        grow_at: usize,
+        deadline: Option<Instant>,
+        encode: &E,
+    ) -> Result<PendingResponse, SubmitError>
+    where
+        E: Fn(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
+    {
+        let (mine, other) = two_of(connections.len());
+        let busy = |index: usize| {
+            let connection = connections.get(index);
+            connection.map_or((true, 0), |connection| {
+                (!connection.is_open(), connection.in_flight())
+            })
+        };
+        let (of_mine, of_other) = (busy(mine), busy(other));
+        let (first, (_, in_flight)) = match of_other < of_mine {
+            true => (other, of_other),
+            false => (mine, of_mine),
+        };
+        if in_flight > grow_at {
+            self.report_crowded();
+        }
+        let (before, from) = connections.split_at(first);
+        let mut refused = None;
+        for connection in from.iter().chain(before) {
+            match connection.submit(deadline, encode) {
+                Ok(pending) => return Ok(pending),
+                Err(error @ SubmitError::Encode(_)) => return Err(error),
+                // A full one will have room again.
+                Err(error @ (SubmitError::StreamsExhausted | SubmitError::WriteBufferFull)) => {
+                    refused = Some(error);
+                }
+                Err(error) => {
+                    refused.get_or_insert(error);
+                }
+            }
+        }
+        Err(refused.unwrap_or(SubmitError::Draining))
+    }
+
+    /// Has the keeper open another connection, if it can.
+    #[cold]
+    fn report_crowded(&self) {
+        if !self.crowded.swap(true, Ordering::AcqRel) {
+            self.wake.notify_one();
+        }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on the pool is to be of this size.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        let old = std::mem::replace(
+            &mut *self.limits.lock().unwrap_or_else(PoisonError::into_inner),
+            limits,
+        );
+        if old != limits {
+            self.wake.notify_one();
+        }
     }
 
     /// How many requests are not answered yet.
@@ -140,7 +240,7 @@ impl Pool {
             open |= connection.is_open();
         }
         let demotion = match open {
-            true => self.health.demotion(in_flight, answers, Instant::now),
+            true => self.health.demotion(in_flight, answers, crate::clock::now),
             false => Some(Demotion::Unconnected),
         };
         NodeLoad { in_flight, demotion }
@@ -163,6 +263,11 @@ impl Pool {
             .collect()
     }
 
+    /// How far it has come.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress.borrow().clone()
+    }
+
     /// Waits until the first connection is there, or failed to be.
     pub(crate) async fn first_progress(&self) -> Progress {
         let mut progress = self.progress.subscribe();
@@ -171,6 +276,28 @@ impl Pool {
             .await;
         // The sender lives as long as this borrow.
         done.map(|progress| progress.clone()).unwrap_or_default()
+    }
+
+    /// Waits until there are as many connections as there are to be at least, or one could not be opened.
+    pub(crate) async fn is_full(&self) -> Progress {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // Registered before the look, so that nothing is missed.
+            changed.as_mut().enable();
+            let progress = self.progress.borrow().clone();
+            let done = match progress {
+                Progress::Opening => false,
+                Progress::Failed(_) => true,
+                Progress::Opened => {
+                    let enough = self.connections.load().len() >= self.limits().min;
+                    enough || self.has_failed.load(Ordering::Acquire) || self.is_closed()
+                }
+            };
+            if done {
+                return progress;
+            }
+            changed.await;
+        }
     }
 
     /// Tries again now to open what is missing.
@@ -217,8 +344,11 @@ impl Pool {
     pub(crate) fn end(&self) -> Arc<Vec<Connection>> {
         self.closed.store(true, Ordering::Release);
         self.wake.notify_one();
-        let _guard = self.lock_config();
-        self.connections.swap(Arc::default())
+        let guard = self.lock_config();
+        let connections = self.connections.swap(Arc::default());
+        drop(guard);
+        self.changed.notify_waiters();
+        connections
     }
 
     /// Puts a connection that works in `keyspace` on the list.
@@ -233,20 +363,25 @@ impl Pool {
                 let mut list = Vec::clone(&self.connections.load());
                 list.push(connection.clone());
                 self.connections.store(Arc::new(list));
+                self.changed.notify_waiters();
                 Added::Yes
             }
         }
     }
 
-    /// No connection could be opened.
-    fn failed(&self, error: ConnectError) {
-        self.progress.send_if_modified(|progress| {
-            let first = !matches!(progress, Progress::Opened);
-            if first {
-                *progress = Progress::Failed(error);
-            }
-            first
-        });
+    /// No connection could be opened, or one that was opened could not be used.
+    fn failed(&self, error: Option<ConnectError>) {
+        if let Some(error) = error {
+            self.progress.send_if_modified(|progress| {
+                let first = !matches!(progress, Progress::Opened);
+                if first {
+                    *progress = Progress::Failed(error);
+                }
+                first
+            });
+        }
+        self.has_failed.store(true, Ordering::Release);
+        self.changed.notify_waiters();
         if self.connections.load().is_empty() {
             self.went_down();
         }
@@ -255,7 +390,7 @@ impl Pool {
     /// There is a connection now.
     fn came_up(&self) {
         if self.was_down.swap(false, Ordering::Relaxed) {
-            self.health.came_up(Instant::now());
+            self.health.came_up(crate::clock::now());
         }
         self.node.set_up(true);
     }
@@ -283,37 +418,8 @@ impl Pool {
         let mut list = Vec::clone(&self.connections.load());
         change(&mut list);
         self.connections.store(Arc::new(list));
+        self.changed.notify_waiters();
     }
-}
-
-/// Tries the less busy of two first, then the others. One of the two is the connection of this thread, which it prefers: to
-/// look at all of them would be to read what every other core is writing.
-fn submit_to_one_of<E>(
-    connections: &[Connection],
-    deadline: Option<Instant>,
-    encode: &E,
-) -> Result<PendingResponse, SubmitError>
-where
-    E: Fn(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
-{
-    let (mine, other) = two_of(connections.len());
-    let busy = |index: usize| {
-        let connection = connections.get(index);
-        connection.map_or((true, 0), |connection| {
-            (!connection.is_open(), connection.in_flight())
-        })
-    };
-    let first = if busy(other) < busy(mine) { other } else { mine };
-    let (before, from) = connections.split_at(first);
-    let mut refused = SubmitError::StreamsExhausted;
-    for connection in from.iter().chain(before) {
-        match connection.submit(deadline, encode) {
-            Ok(pending) => return Ok(pending),
-            Err(error @ SubmitError::Encode(_)) => return Err(error),
-            Err(error) => refused = error,
-        }
-    }
-    Err(refused)
 }
 
 /// Two different numbers below `count`, which is at least 2: one that stays with the thread, and each of the others in turn.

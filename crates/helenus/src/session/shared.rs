@@ -9,12 +9,12 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
-use crate::cluster::{ClusterShared, ClusterState, Node};
+use crate::cluster::{ClusterConfig, ClusterShared, ClusterState, Node, WarmUp};
 use crate::connection::{CloseReason, ConnectionConfig, VersionChoice};
 use crate::executor::Budget;
 use crate::observe::{Metrics, SessionMeter};
 use crate::policy::Distance;
-use crate::pool::{Pool, Progress};
+use crate::pool::{Limits, Pool, Progress, WaitingRoom};
 use crate::profile::ExecutionProfile;
 
 pub(crate) struct SessionShared {
@@ -29,6 +29,7 @@ pub(crate) struct SessionShared {
     meter: SessionMeter,
     budget: Option<Budget>,
     closed: AtomicBool,
+    waiting_room: WaitingRoom,
 }
 
 /// How long a new session waits for slow nodes when it has a connection already.
@@ -39,6 +40,12 @@ const GRACE: Duration = Duration::from_millis(500);
 pub(crate) struct PoolTable(Vec<Option<Arc<Pool>>>);
 
 impl PoolTable {
+    /// The same to be kept.
+    pub(crate) fn shared(&self, node: &Arc<Node>) -> Option<&Arc<Pool>> {
+        let pool = self.0.get(node.slot())?.as_ref()?;
+        (pool.node().host_id() == node.host_id()).then_some(pool)
+    }
+
     /// The pool of a node, or of the one that has taken its place with the same host id.
     #[inline]
     pub(crate) fn of(&self, node: &Arc<Node>) -> Option<&Pool> {
@@ -65,6 +72,7 @@ impl SessionShared {
             profiles: RwLock::new(profiles),
             default_profile,
             meter: SessionMeter::new(&cluster.config.observe),
+            waiting_room: WaitingRoom::new(cluster.config.queue_limit),
             cluster,
             closed: AtomicBool::new(false),
         }
@@ -132,13 +140,14 @@ impl SessionShared {
         for node in state.nodes().iter() {
             let known = old.0.get(node.slot()).and_then(Option::as_ref);
             let kept = known.filter(|pool| pool.node() == node);
-            if !self.wants(node, state) {
+            let Some(limits) = self.limits(self.distance(node, state)) else {
                 continue;
-            }
+            };
             let pool = match kept {
                 Some(pool) => Arc::clone(pool),
-                None => self.new_pool(node, !first),
+                None => self.new_pool(node, limits, !first),
             };
+            pool.set_limits(limits);
             if table.0.len() <= node.slot() {
                 table.0.resize_with(node.slot() + 1, || None);
             }
@@ -154,15 +163,37 @@ impl SessionShared {
         }
     }
 
-    fn wants(&self, node: &Node, state: &ClusterState) -> bool {
+    /// The closest that any profile says.
+    fn distance(&self, node: &Node, state: &ClusterState) -> Distance {
         let profiles = self.profiles.read().unwrap_or_else(PoisonError::into_inner);
-        let distance = |profile: &ExecutionProfile| profile.load_balancing().distance(node, state);
-        profiles
+        let distances = profiles
             .iter()
-            .any(|profile| distance(profile) != Distance::Ignored)
+            .map(|profile| profile.load_balancing().distance(node, state));
+        distances.min().unwrap_or(Distance::Ignored)
     }
 
-    fn new_pool(&self, node: &Arc<Node>, newcomer: bool) -> Arc<Pool> {
+    /// How many connections a node at this distance gets, if any.
+    fn limits(&self, distance: Distance) -> Option<Limits> {
+        let ClusterConfig { pool, connection, .. } = &self.cluster.config;
+        let range = match distance {
+            Distance::Local => &pool.local,
+            Distance::Remote => &pool.remote,
+            Distance::Ignored => return None,
+        };
+        Some(Limits {
+            is_local: distance == Distance::Local,
+            min: *range.start(),
+            max: *range.end(),
+            grow_at: pool.grow_at.unwrap_or(connection.max_in_flight / 2).max(1),
+            shrink_after: pool.shrink_after,
+        })
+    }
+
+    pub(crate) fn waiting_room(&self) -> &WaitingRoom {
+        &self.waiting_room
+    }
+
+    fn new_pool(&self, node: &Arc<Node>, limits: Limits, newcomer: bool) -> Arc<Pool> {
         let config = &self.cluster.config;
         let mut connection = ConnectionConfig {
             keyspace: self.keyspace().map(|name| name.to_string()),
@@ -178,20 +209,35 @@ impl SessionShared {
         }
         Pool::spawn(
             Arc::clone(node),
-            config.connections_per_node,
+            limits,
             Arc::new(connection),
             Arc::clone(&config.reconnection),
             newcomer,
         )
     }
 
-    /// Waits until each pool has its first connection, or failed to open it; no longer than [`GRACE`] after the first one
-    /// has.
+    /// Waits for connections as the cluster's [`WarmUp`] says: until there are those of the pools that it is about, or they
+    /// could not be opened, and no longer than the limit. Says how far each pool is.
     pub(super) async fn first_progress(&self) -> Vec<Progress> {
         let table = self.pools.load_full();
-        let mut waiting: FuturesUnordered<_> = table.iter().map(|pool| pool.first_progress()).collect();
-        let mut all = Vec::new();
-        let mut end: Option<Instant> = None;
+        let ClusterConfig {
+            warm_up, connection, ..
+        } = &self.cluster.config;
+        let (quick, whole) = (*warm_up == WarmUp::Quick, *warm_up == WarmUp::All);
+        let any_local = table.iter().any(|pool| pool.limits().is_local);
+        let awaited = table
+            .iter()
+            .filter(|pool| quick || !any_local || pool.limits().is_local);
+        let mut waiting: FuturesUnordered<_> = awaited
+            .map(|pool| async move {
+                match whole {
+                    true => pool.is_full().await,
+                    false => pool.first_progress().await,
+                }
+            })
+            .collect();
+        let all = || table.iter().map(|pool| pool.progress()).collect();
+        let mut end = (!quick).then(|| Instant::now() + connection.connect_timeout);
         loop {
             let grace = async {
                 match end {
@@ -205,11 +251,10 @@ impl SessionShared {
                         if let Progress::Opened = progress {
                             end.get_or_insert_with(|| Instant::now() + GRACE);
                         }
-                        all.push(progress);
                     }
-                    None => return all,
+                    None => return all(),
                 },
-                () = grace => return all,
+                () = grace => return all(),
             }
         }
     }

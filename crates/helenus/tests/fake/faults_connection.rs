@@ -16,7 +16,8 @@ async fn fault_08_a_server_that_stops_reading_bounds_what_is_kept_for_it() {
     let node = FakeNode::start(script().on_statement("STOP", stop))
         .await
         .unwrap();
-    let driver = builder(&node).write_buffer_limit(256 * 1024).build().unwrap();
+    let builder = builder(&node).write_buffer_limit(256 * 1024).queue_limit(0);
+    let driver = builder.build().unwrap();
     let session = driver.connect().await.unwrap();
     session.query("STOP", ()).await.unwrap();
     let value = "x".repeat(64 * 1024);
@@ -48,11 +49,14 @@ async fn fault_09_all_stream_ids_taken_is_an_error_and_not_a_wait() {
     let node = FakeNode::start(script().on_statement("SLOW", held))
         .await
         .unwrap();
-    let cluster = builder(&node).max_requests_per_connection(3).build().unwrap();
+    let builder = builder(&node)
+        .connections_per_node(1)
+        .max_requests_per_connection(3);
+    let cluster = builder.queue_limit(0).build().unwrap();
     let session = cluster.connect().await.unwrap();
     let waiting: Vec<_> = (0..3).map(|_| session.query("SLOW", ())).collect();
     let error = session.query("X", ()).await.unwrap_err();
-    assert!(matches!(error.kind(), RequestErrorKind::NoNode), "{error}");
+    assert!(matches!(error.kind(), RequestErrorKind::Busy { .. }), "{error}");
     assert_eq!(error.applied(), Applied::NotSent);
     assert!(error.to_string().contains("all stream ids are taken"), "{error}");
     gate.open();

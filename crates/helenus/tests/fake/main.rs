@@ -13,6 +13,7 @@ mod faults_connection;
 mod faults_proxy;
 mod faults_request;
 mod metrics;
+mod pools;
 mod requests;
 mod retries;
 mod routing;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use helenus::policy::{RetryContext, RetryDecision, RetryPolicy};
+use helenus::policy::{RetryContext, RetryDecision, RetryPolicy, RoundRobinPolicy};
 use helenus::{ExecutionProfile, SimpleStatement, Timeout};
 use helenus_protocol::ErrorCode;
 use helenus_testkit::fake::{Action, FakeCluster, FakeNode, Gate, Reply, Script};
@@ -79,7 +79,11 @@ async fn failures_are_counted_by_cause_once_for_each_attempt_and_once_for_the_re
     let mut cluster = FakeCluster::start(&[("dc1", 2)], refuse(script(), "A", ErrorCode::Overloaded))
         .await
         .unwrap();
+    // Asks nodes whether they are there or not.
+    let policy = Arc::new(RoundRobinPolicy::new());
+    let profile = ExecutionProfile::builder().load_balancing(policy).build();
     let session = cluster_builder(&cluster)
+        .default_profile(profile)
         .build()
         .unwrap()
         .connect()

@@ -2,7 +2,10 @@
 
 mod execution;
 mod observe;
+mod pools;
 mod reach;
+
+pub use pools::WarmUp;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +25,7 @@ use crate::observe::ObserveOptions;
 use crate::policy::{
     ExponentialReconnection, MonotonicTimestamps, ReconnectionPolicy, RetryBudget, TimestampGenerator,
 };
+use crate::pool::PoolConfig;
 use crate::profile::ExecutionProfile;
 use crate::tls::TlsOptions;
 
@@ -45,7 +49,9 @@ pub struct ClusterBuilder {
     refresh_interval: Option<Duration>,
     schema_metadata: bool,
     token_metadata: bool,
-    connections_per_node: usize,
+    pool: PoolConfig,
+    warm_up: WarmUp,
+    queue_limit: usize,
     max_requests_per_connection: usize,
     max_orphans_per_connection: usize,
     write_buffer_limit: usize,
@@ -78,7 +84,9 @@ pub(crate) struct ClusterConfig {
     pub(crate) refresh_interval: Option<Duration>,
     pub(crate) schema_metadata: bool,
     pub(crate) token_metadata: bool,
-    pub(crate) connections_per_node: usize,
+    pub(crate) pool: PoolConfig,
+    pub(crate) warm_up: WarmUp,
+    pub(crate) queue_limit: usize,
     pub(crate) prepare_on_all_nodes: bool,
     pub(crate) profile: ExecutionProfile,
     pub(crate) other_profiles: Vec<ExecutionProfile>,
@@ -112,7 +120,9 @@ impl ClusterBuilder {
             refresh_interval: Some(Duration::from_secs(60)),
             schema_metadata: true,
             token_metadata: true,
-            connections_per_node: 1,
+            pool: PoolConfig::default(),
+            warm_up: WarmUp::default(),
+            queue_limit: 32_768,
             max_requests_per_connection: connection.max_in_flight,
             max_orphans_per_connection: connection.max_orphans,
             write_buffer_limit: connection.write_buffer_limit,
@@ -239,12 +249,6 @@ impl ClusterBuilder {
     /// Whether it is known which nodes have the replicas of a partition: requests then go to one of them. True by default.
     pub fn token_metadata(mut self, known: bool) -> Self {
         self.token_metadata = known;
-        self
-    }
-
-    /// Connections of a session to each node. 1 by default.
-    pub fn connections_per_node(mut self, count: usize) -> Self {
-        self.connections_per_node = count;
         self
     }
 
@@ -375,12 +379,7 @@ impl ClusterBuilder {
             1..=usize::from(u16::MAX),
             "it is from 1 to 65535",
         )?;
-        in_range(
-            "connections_per_node",
-            self.connections_per_node,
-            1..=1024,
-            "it is from 1 to 1024",
-        )?;
+        self.check_pools()?;
         in_range(
             "max_requests_per_connection",
             self.max_requests_per_connection,
@@ -465,7 +464,9 @@ impl ClusterBuilder {
             refresh_interval: self.refresh_interval,
             schema_metadata: self.schema_metadata,
             token_metadata: self.token_metadata,
-            connections_per_node: self.connections_per_node,
+            pool: self.pool,
+            warm_up: self.warm_up,
+            queue_limit: self.queue_limit,
             prepare_on_all_nodes: self.prepare_on_all_nodes,
             profile: self.profile,
             other_profiles: self.other_profiles,

@@ -71,7 +71,10 @@ async fn fault_08_what_a_server_does_not_read_takes_bounded_memory_and_goes_else
 async fn fault_09_requests_without_a_free_stream_id_fail_unsent_and_at_once() {
     let simulacron = simulacron();
     let cluster = simulacron.cluster(1).unwrap();
-    let driver = crate::beds::driver(cluster.addresses().to_vec()).max_requests_per_connection(3);
+    let driver = crate::beds::driver(cluster.addresses().to_vec())
+        .connections_per_node(1)
+        .max_requests_per_connection(3)
+        .queue_limit(0);
     let session = driver.build().unwrap().connect().await.unwrap();
     cluster.prime(Scope::Cluster, STATEMENT, &late(1, 400)).unwrap();
     let running: Vec<_> = (0..3).map(|_| session.query(STATEMENT, ())).collect();
