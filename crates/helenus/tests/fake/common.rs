@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use helenus::policy::ConstantReconnection;
-use helenus::{Cluster, ClusterBuilder, CqlType, NativeType, Session, SimpleStatement};
+use helenus::policy::{ConstantReconnection, RoundRobinPolicy};
+use helenus::{Cluster, ClusterBuilder, CqlType, ExecutionProfile, NativeType, Session, SimpleStatement};
 use helenus_testkit::fake::{FakeCluster, FakeNode, Received, Reply, Script, Statement, cell, column_specs};
 
 pub(crate) const INSERT: &str = "INSERT INTO ks.t (k, v) VALUES (?, ?)";
@@ -36,6 +36,13 @@ fn row(key: i32, value: &str) -> Vec<cell::Cell> {
 pub(crate) fn eager() -> ClusterBuilder {
     let delay = Duration::from_millis(10);
     Cluster::builder().reconnection_policy(Arc::new(ConstantReconnection(delay)))
+}
+
+/// Requests go to the nodes in turn, whatever is known about their load.
+pub(crate) fn in_turn() -> ExecutionProfile {
+    ExecutionProfile::builder()
+        .load_balancing(Arc::new(RoundRobinPolicy::new()))
+        .build()
 }
 
 /// For one fake node.

@@ -11,7 +11,7 @@ use helenus_testkit::fake::{FakeCluster, FakeNode};
 use helenus_testkit::proxy::{Part, Proxy, Strike};
 use tokio::time::Instant;
 
-use crate::common::{connected, eager, echo, is_text, soon, until_it_works};
+use crate::common::{connected, eager, echo, in_turn, is_text, soon, until_it_works};
 
 /// A cluster, and a proxy before each of its nodes.
 struct Proxied {
@@ -35,7 +35,9 @@ impl Proxied {
     }
 
     async fn session(&self, change: impl FnOnce(ClusterBuilder) -> ClusterBuilder) -> Session {
-        let builder = eager().contact_point(self.proxies[0].address());
+        let builder = eager()
+            .contact_point(self.proxies[0].address())
+            .default_profile(in_turn());
         change(builder).build().unwrap().connect().await.unwrap()
     }
 
