@@ -319,8 +319,6 @@ class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes):
         if factory is not None:
             _options.require_callable("conviction_policy_factory", factory)
         self.conviction_policy_factory = factory or SimpleConvictionPolicy
-        if address_translator is not None and type(address_translator) is not IdentityTranslator:
-            raise _options.not_available("address_translator")
         self.address_translator = address_translator or IdentityTranslator()
         if endpoint_factory is not None and type(endpoint_factory) is not DefaultEndPointFactory:
             raise _options.not_available("endpoint_factory")
@@ -623,6 +621,10 @@ class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes):
     def _new_session(self, keyspace: str | None) -> Session:
         return Session(self, self.metadata.all_hosts(), keyspace)
 
+    def _translator(self) -> Any:
+        """What translates addresses; nothing where none is changed."""
+        return None if type(self.address_translator) is IdentityTranslator else self.address_translator
+
     def _core_options(self) -> dict[str, Any]:
         return {
             "contact_points": [endpoint.resolve() for endpoint in self.endpoints_resolved],
@@ -630,6 +632,7 @@ class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes):
             "compressions": self._compressions,
             "auth_provider": self._auth_provider,
             "reconnection_policy": self.reconnection_policy,
+            "address_translator": self._translator(),
             "default_profile": self.profile_manager.default,
             "profiles": list(self.profile_manager.profiles.values()),
             "measure_latency": self.metrics_enabled,

@@ -13,7 +13,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::policy::{AuthAdapter, ReconnectionAdapter};
+use crate::policy::{AuthAdapter, ReconnectionAdapter, TranslatorAdapter};
 use crate::profile;
 use crate::runtime::Io;
 use crate::schema::SchemaSnapshot;
@@ -142,6 +142,9 @@ impl ClusterCore {
         );
         if let Some(provider) = options.item("auth_provider")? {
             builder = builder.auth_provider(AuthAdapter::provider(&provider)?);
+        }
+        if let Some(translator) = options.item("address_translator")? {
+            builder = builder.address_translator(TranslatorAdapter::translator(&translator));
         }
         if let Some(policy) = options.item("reconnection_policy")? {
             builder = builder.reconnection_policy(ReconnectionAdapter::policy(&policy)?);
@@ -278,16 +281,51 @@ impl ClusterCore {
         self.context.cluster.set_metadata(schema, tokens);
     }
 
-    /// Read a keyspace anew, or all.
+    /// The host id of the node that tells about the others, or ``None`` while there is none.
+    fn control_host_id<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let node = self.context.cluster.control_node();
+        node.map(|node| convert::uuid_to_python(py, &node.host_id()))
+            .transpose()
+    }
+
+    /// Wait until all nodes have the same schema, for *seconds* at most.
+    ///
+    /// :returns: whether they have.
+    /// :raises DriverException: no node answers.
+    fn wait_for_schema_agreement(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+        let limit =
+            Duration::try_from_secs_f64(seconds.max(0.0)).map_err(|error| errors::value_error(&error))?;
+        let cluster = self.context.cluster.clone();
+        let waiting = async move { cluster.wait_for_schema_agreement(limit).await };
+        block_on_io(py, self.context.io, waiting)?.map_err(|error| {
+            errors::driver_exception(py, format!("Schema agreement was not awaited: {error}"))
+        })
+    }
+
+    /// Read a keyspace anew, or all; or what *kind* (``table``, ``type``, ``function``, ``aggregate``) and *name* say of it.
     ///
     /// :raises DriverException: no node answers.
-    #[pyo3(signature = (keyspace=None))]
-    fn refresh_schema(&self, py: Python<'_>, keyspace: Option<String>) -> PyResult<()> {
+    #[pyo3(signature = (keyspace=None, kind=None, name=None))]
+    fn refresh_schema(
+        &self,
+        py: Python<'_>,
+        keyspace: Option<String>,
+        kind: Option<String>,
+        name: Option<String>,
+    ) -> PyResult<()> {
         let cluster = self.context.cluster.clone();
         let refresh = async move {
-            match keyspace {
-                Some(name) => cluster.refresh_keyspace(name).await,
-                None => cluster.refresh_schema().await,
+            match (keyspace, kind.as_deref(), name) {
+                (Some(keyspace), Some("table"), Some(name)) => cluster.refresh_table(keyspace, name).await,
+                (Some(keyspace), Some("type"), Some(name)) => cluster.refresh_type(keyspace, name).await,
+                (Some(keyspace), Some("function"), Some(name)) => {
+                    cluster.refresh_function(keyspace, name).await
+                }
+                (Some(keyspace), Some("aggregate"), Some(name)) => {
+                    cluster.refresh_aggregate(keyspace, name).await
+                }
+                (Some(keyspace), ..) => cluster.refresh_keyspace(keyspace).await,
+                (None, ..) => cluster.refresh_schema().await,
             }
         };
         block_on_io(py, self.context.io, refresh)?.map_err(|error| {

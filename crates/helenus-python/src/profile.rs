@@ -11,7 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::classes;
-use crate::policy::{PlanSource, RetrySource};
+use crate::policy::{self, PlanSource, RetrySource};
 
 /// A profile in the core's terms.
 #[pyclass(name = "ResolvedProfile", module = "cassandra._core", frozen)]
@@ -20,6 +20,8 @@ pub(crate) struct ResolvedProfile {
     row_factory: Py<PyAny>,
     /// Policies written in Python, which the core cannot call by itself.
     pub(crate) plans: PlanSource,
+    /// Whether the node is asked first that a statement names in its `target_host`.
+    pub(crate) heeds_targets: bool,
     pub(crate) retries: RetrySource,
     /// Options that requests with this profile were run with lately.
     recent: Mutex<Vec<(Overrides, Arc<RequestOptions>)>>,
@@ -158,6 +160,7 @@ pub(crate) fn resolve<'py>(profile: &Bound<'py, PyAny>) -> PyResult<Bound<'py, R
             core,
             row_factory,
             plans,
+            heeds_targets: policy::heeds_targets(&load_balancing)?,
             retries,
             recent: Mutex::default(),
         },

@@ -735,6 +735,9 @@ struct Special {
     payload: Option<helenus::CustomPayload>,
     keyspace: Option<Arc<str>>,
     retry_policy: Option<Arc<dyn helenus::policy::RetryPolicy>>,
+    /// Keyspace and key of the partition, as the statement says.
+    partition: Option<(Arc<str>, Bytes)>,
+    target: Option<uuid::Uuid>,
     plan: Option<Arc<[Arc<helenus::Node>]>>,
 }
 
@@ -785,9 +788,41 @@ impl Special {
             special.retry_policy = Some(RetryAdapter::for_request(policy, &object)?);
             any = true;
         }
+        if let Statement::Made(object) = outgoing
+            && matches!(profile.plans, PlanSource::Core)
+        {
+            let object = object.bind(py);
+            if request.routing_key().is_none() {
+                special.partition = Self::partition(context, statement, object)?;
+                any |= special.partition.is_some();
+            }
+            if profile.heeds_targets {
+                let address = object.getattr_opt(intern!(py, "target_host"))?;
+                if let Some(address) = address.filter(|address| !address.is_none()) {
+                    let node = policy::node_at(&address, &context.session.state())?;
+                    special.target = node.map(|node| node.host_id());
+                    any |= special.target.is_some();
+                }
+            }
+        }
         special.plan = Self::plan(py, context, profile, call, outgoing)?;
         any |= special.plan.is_some();
         Ok(any.then_some(special))
+    }
+
+    /// Keyspace and key of the partition that a statement says it is about.
+    fn partition(
+        context: &Arc<SessionContext>,
+        statement: Option<&StatementOptions<'_>>,
+        object: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<(Arc<str>, Bytes)>> {
+        let key = object.getattr(intern!(object.py(), "routing_key"))?;
+        let Ok(key) = key.cast::<PyBytes>() else {
+            return Ok(None);
+        };
+        let own = statement.and_then(|statement| statement.keyspace.as_deref().map(Arc::from));
+        let keyspace: Option<Arc<str>> = own.or_else(|| context.session.keyspace());
+        Ok(keyspace.map(|keyspace| (keyspace, Bytes::copy_from_slice(key.as_bytes()))))
     }
 
     /// The nodes to try, where a host is named or the policy is written in Python.
@@ -817,6 +852,11 @@ impl Special {
         options.keyspace = self.keyspace;
         options.retry_policy = self.retry_policy;
         options.plan = self.plan;
+        options.target = self.target;
+        if let Some((keyspace, key)) = self.partition {
+            options.routing_keyspace = Some(keyspace);
+            options.routing_key = Some(key);
+        }
         options
     }
 }

@@ -73,8 +73,9 @@ class NodesOfCluster:
         return host
 
     def get_control_connection_host(self) -> Host | None:
-        """The node that tells about the others."""
-        raise UnsupportedOperation("the core does not tell which node has the control connection")
+        """The node that tells about the others; ``None`` while there is none."""
+        host_id = None if self._core is None else self._core.control_host_id()
+        return None if host_id is None else self._host_by_id(host_id)
 
     def refresh_nodes(self, force_token_rebuild: bool = False) -> None:
         """Read the list of nodes again.

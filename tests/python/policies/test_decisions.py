@@ -12,6 +12,7 @@ from noticing import notices
 from cassandra import ConsistencyLevel, ReadTimeout, Unavailable, WriteTimeout, WriteType
 from cassandra.cluster import Cluster, NoHostAvailable
 from cassandra.policies import (
+    AddressTranslator,
     DowngradingConsistencyRetryPolicy,
     FallthroughRetryPolicy,
     HostStateListener,
@@ -232,3 +233,50 @@ def test_listeners_hear_what_happens_to_nodes_and_a_programs_schedule_brings_the
         fake.nodes[1].stop()
         until(lambda: notices(session) and not host.is_up)
         assert listener.told == told
+
+
+class Translator(AddressTranslator):
+    """Knows the nodes under other addresses."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, str] = {}
+
+    def translate(self, addr: str) -> str:
+        return self.known.get(addr, addr)
+
+
+def test_peers_are_connected_to_where_the_translator_says(client: Client) -> None:
+    with FakeCluster("dc1", "dc1") as fake:
+        translator = Translator()
+        hidden, real = "192.0.2.9", fake.nodes[1].address
+        translator.known[hidden] = real
+        tell = fake.peers
+        fake.peers = lambda node: _announced(tell, node, fake, hidden)  # type: ignore[method-assign]
+        cluster = client(fake, address_translator=translator)
+        session = cluster.connect(wait_for_all_pools=True)
+        assert {session.execute(WHO).one().address for _ in range(6)} == {node.address for node in fake.nodes}
+        host = cluster.metadata.get_host(hidden)
+        assert (host.address, host.broadcast_rpc_address) == (real, hidden)
+
+
+def _announced(tell: Callable[[FakeNode], Reply], node: FakeNode, fake: FakeCluster, hidden: str) -> Reply:
+    real = fake.nodes[1].address
+    fake.nodes[1].address = hidden
+    try:
+        return tell(node)
+    finally:
+        fake.nodes[1].address = real
+
+
+def test_the_state_of_pools_names_each_node(client: Client, until: Until) -> None:
+    with FakeCluster("dc1", "dc1") as fake:
+        cluster = client(fake)
+        session = cluster.connect(wait_for_all_pools=True)
+        until(lambda: all(state["open_count"] for state in session.get_pool_state().values()))
+        states = session.get_pool_state()
+        assert {host.address for host in states} == {node.address for node in fake.nodes}
+        for state in states.values():
+            assert (state["shutdown"], state["open_count"], state["in_flights"]) == (False, 1, [0])
+        control = cluster.get_control_connection_host()
+        assert control in cluster.metadata.all_hosts()
+        assert control.address == fake.nodes[0].address

@@ -14,10 +14,12 @@ from cassandra import OperationTimedOut
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
 from cassandra.policies import (
     DCAwareRoundRobinPolicy,
+    DefaultLoadBalancingPolicy,
     HostDistance,
     HostFilterPolicy,
     LoadBalancingPolicy,
     RoundRobinPolicy,
+    TokenAwarePolicy,
     WhiteListRoundRobinPolicy,
 )
 from cassandra.query import SimpleStatement
@@ -131,6 +133,38 @@ def test_a_host_filter_keeps_others_from_being_asked_or_connected_to(client: Cli
         assert fake.nodes[1].opened == 0
 
 
+def replica(cluster: Cluster, key: bytes) -> str:
+    """The address of the one replica of a partition."""
+    return str(cluster.metadata.get_replicas("ks", key)[0].address)
+
+
+def test_token_aware_asks_a_replica_of_bound_and_of_simple_statements(client: Client) -> None:
+    with FakeCluster("dc1", "dc1", "dc1", "dc1") as fake:
+        policy = TokenAwarePolicy(RoundRobinPolicy())
+        cluster = client(fake, load_balancing_policy=policy, schema_metadata_enabled=True)
+        session = cluster.connect(wait_for_all_pools=True)
+        prepared = session.prepare("SELECT who WHERE k = ?")
+        found = set()
+        for number in range(20):
+            key = number.to_bytes(4, "big")
+            expected = replica(cluster, key)
+            found.add(expected)
+            assert asked(session, 1, prepared.bind((number,))) == [expected]
+            assert asked(session, 1, SimpleStatement(WHO, routing_key=key, keyspace="ks")) == [expected]
+        assert len(found) >= 2
+
+
+def test_a_routing_key_in_parts_is_that_of_a_composite_partition_key(client: Client) -> None:
+    with FakeCluster("dc1", "dc1", "dc1", "dc1") as fake:
+        policy = TokenAwarePolicy(RoundRobinPolicy())
+        cluster = client(fake, load_balancing_policy=policy, schema_metadata_enabled=True)
+        session = cluster.connect(wait_for_all_pools=True)
+        for number in range(10):
+            statement = SimpleStatement(WHO, keyspace="ks")
+            statement.routing_key = [b"a", bytes([number])]
+            assert asked(session, 1, statement) == [replica(cluster, statement.routing_key)]
+
+
 def test_the_plan_of_a_programs_policy_is_obeyed(client: Client) -> None:
     with FakeCluster("dc1", "dc1", "dc1") as fake:
         policy = FirstToLast()
@@ -206,6 +240,17 @@ def test_a_profile_has_a_policy_of_its_own(client: Client) -> None:
         assert set(asked(session, 3, execution_profile="third")) == {fake.nodes[2].address}
         clone = session.execution_profile_clone_update("second", load_balancing_policy=only[2].load_balancing_policy)
         assert set(asked(session, 3, execution_profile=clone)) == {fake.nodes[2].address}
+
+
+def test_the_default_policy_asks_the_node_that_a_statement_targets_first(client: Client) -> None:
+    with FakeCluster("dc1", "dc1", "dc1") as fake:
+        policy = DefaultLoadBalancingPolicy(RoundRobinPolicy())
+        session = client(fake, load_balancing_policy=policy).connect(wait_for_all_pools=True)
+        assert len(set(asked(session, 9))) == 3
+        for node in fake.nodes:
+            statement = SimpleStatement(WHO)
+            statement.target_host = node.address
+            assert asked(session, 3, statement) == [node.address] * 3
 
 
 def test_a_node_without_answers_does_not_keep_others_from_answering(client: Client) -> None:

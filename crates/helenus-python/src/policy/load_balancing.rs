@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use helenus::policy::{
-    AllowListPolicy, DcAwarePolicy, DefaultPolicy, LoadBalancingPolicy, RoundRobinPolicy, TokenAwarePolicy,
+    AllowListPolicy, DcAwarePolicy, DefaultPolicy, LoadBalancingPolicy, RoundRobinPolicy, TargetNodePolicy,
+    TokenAwarePolicy,
 };
 use helenus::{ClusterState, Node};
 use pyo3::intern;
@@ -21,11 +22,36 @@ pub(crate) enum PlanSource {
     Python(Py<PyAny>, Arc<Opinions>),
 }
 
+/// The twin of a built-in policy, kept in its `_core_policy` attribute.
+#[pyclass(module = "cassandra._core", frozen)]
+struct CorePolicy {
+    twin: Arc<dyn LoadBalancingPolicy>,
+    /// The address of the policy: a copy of it has a twin of its own.
+    owner: usize,
+}
+
 impl PlanSource {
     /// The source for `policy`, and the core's policy for its profile.
     pub(crate) fn of(policy: &Bound<'_, PyAny>) -> PyResult<(Self, Arc<dyn LoadBalancingPolicy>)> {
+        let attribute = intern!(policy.py(), "_core_policy");
+        // Profiles with one policy have one twin: one turn, and one choice of remote nodes.
+        if let Ok(known) = policy.getattr(attribute)
+            && let Ok(known) = known.cast_into_exact::<CorePolicy>()
+            && known.get().owner == policy.as_ptr().addr()
+        {
+            return Ok((Self::Core, Arc::clone(&known.get().twin)));
+        }
         match twin(policy)? {
-            Some(twin) => Ok((Self::Core, twin)),
+            Some(twin) => {
+                if !policy.is_none() {
+                    let kept = CorePolicy {
+                        twin: Arc::clone(&twin),
+                        owner: policy.as_ptr().addr(),
+                    };
+                    policy.setattr(attribute, kept)?;
+                }
+                Ok((Self::Core, twin))
+            }
             None => {
                 let opinions = Arc::new(Opinions::default());
                 Ok((
@@ -79,6 +105,28 @@ pub(crate) fn node_of(host: &Bound<'_, PyAny>, state: &ClusterState) -> PyResult
     Ok(state.node(uuid::Uuid::from_u128(id)).cloned())
 }
 
+/// Whether `policy` asks the node first that a statement names.
+pub(crate) fn heeds_targets(policy: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let class = policy.get_type();
+    Ok(class.is(classes::default_load_balancing_policy(policy.py())?))
+}
+
+/// The node whose address, as clients know it, is `address`, unless it is down.
+pub(crate) fn node_at(address: &Bound<'_, PyAny>, state: &ClusterState) -> PyResult<Option<Arc<Node>>> {
+    let Ok(wanted) = address.str()?.to_string().parse::<IpAddr>() else {
+        return Ok(None);
+    };
+    let is_at = |node: &&Arc<Node>| {
+        let addresses = [node.rpc_address(), node.address()];
+        addresses
+            .into_iter()
+            .flatten()
+            .any(|address| address.ip() == wanted)
+    };
+    let found = state.nodes().iter().find(is_at);
+    Ok(found.filter(|node| node.is_up() != Some(false)).cloned())
+}
+
 /// The core's policy that does what `policy` does, if its class, and that of each policy inside, is exactly a built-in one.
 fn twin(policy: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn LoadBalancingPolicy>>> {
     let py = policy.py();
@@ -87,7 +135,10 @@ fn twin(policy: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn LoadBalancingPolic
     }
     let class = policy.get_type();
     if class.is(classes::default_load_balancing_policy(py)?) {
-        return twin(&policy.getattr(intern!(py, "_child_policy"))?);
+        let child = twin(&policy.getattr(intern!(py, "_child_policy"))?)?;
+        return Ok(
+            child.map(|child| -> Arc<dyn LoadBalancingPolicy> { Arc::new(TargetNodePolicy::new(child)) })
+        );
     }
     if class.is(classes::token_aware_policy(py)?) {
         let Some(child) = twin(&policy.getattr(intern!(py, "_child_policy"))?)? else {

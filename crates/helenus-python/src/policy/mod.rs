@@ -6,10 +6,12 @@
 mod auth;
 mod load_balancing;
 mod opinions;
+mod reach;
 mod reconnection;
 mod retry;
 
 pub(crate) use auth::AuthAdapter;
-pub(crate) use load_balancing::{PlanSource, node_of};
+pub(crate) use load_balancing::{PlanSource, heeds_targets, node_at, node_of};
+pub(crate) use reach::TranslatorAdapter;
 pub(crate) use reconnection::ReconnectionAdapter;
 pub(crate) use retry::{RetryAdapter, RetrySource};

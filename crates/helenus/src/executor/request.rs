@@ -171,29 +171,46 @@ impl Request {
         &self.values
     }
 
-    /// The partition key as replicas hash it, if it is known: of a prepared statement, or of the first one in a batch.
+    /// The partition key as replicas hash it, if it is known: of a prepared statement, or of the first one in a batch; of
+    /// others as their options say.
     ///
     /// A single column is its bytes; several are each a `[short]` length, the bytes, and a zero byte.
     pub fn routing_key(&self) -> Option<Cow<'_, [u8]>> {
+        let said = || self.options().routing_key.as_deref().map(Cow::Borrowed);
         match &self.statement {
-            Statement::Simple(_) => None,
+            Statement::Simple(_) => said(),
             Statement::Prepared(statement) => routing_key(statement, &self.values),
-            Statement::Batch(batch) => batch.items().iter().find_map(|item| match item {
-                crate::statement::BatchItem::Simple(..) => None,
-                crate::statement::BatchItem::Prepared(statement, values) => routing_key(statement, values),
-            }),
+            Statement::Batch(batch) => {
+                let known = batch.items().iter().find_map(|item| match item {
+                    crate::statement::BatchItem::Simple(..) => None,
+                    crate::statement::BatchItem::Prepared(statement, values) => {
+                        routing_key(statement, values)
+                    }
+                });
+                known.or_else(said)
+            }
         }
     }
 
-    /// The keyspace of the table of the first prepared statement.
+    /// The keyspace of the table of the first prepared statement; of others as their options say.
     pub fn partition_keyspace(&self) -> Option<&str> {
+        let said = || {
+            let options = self.options();
+            options
+                .routing_keyspace
+                .as_deref()
+                .or(options.keyspace.as_deref())
+        };
         match &self.statement {
-            Statement::Simple(_) => None,
+            Statement::Simple(_) => said(),
             Statement::Prepared(statement) => statement.table_keyspace(),
-            Statement::Batch(batch) => batch.items().iter().find_map(|item| match item {
-                crate::statement::BatchItem::Simple(..) => None,
-                crate::statement::BatchItem::Prepared(statement, _) => statement.table_keyspace(),
-            }),
+            Statement::Batch(batch) => {
+                let known = batch.items().iter().find_map(|item| match item {
+                    crate::statement::BatchItem::Simple(..) => None,
+                    crate::statement::BatchItem::Prepared(statement, _) => statement.table_keyspace(),
+                });
+                known.or_else(said)
+            }
         }
     }
 

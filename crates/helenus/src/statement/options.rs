@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use helenus_protocol::{ConsistencyLevel, CustomPayload};
 use uuid::Uuid;
 
@@ -45,6 +46,11 @@ pub struct RequestOptions {
     /// The host id of the node to try first, where the load balancing policy heeds it:
     /// [`TargetNodePolicy`](crate::policy::TargetNodePolicy).
     pub target: Option<Uuid>,
+    /// The partition key as replicas hash it, of a statement that is not prepared: a single column is its bytes; several are
+    /// each a `[short]` length, the bytes, and a zero byte. With it token-aware policies know the replicas.
+    pub routing_key: Option<Bytes>,
+    /// The keyspace that the routing key belongs to; that of the options when `None`.
+    pub routing_keyspace: Option<Arc<str>>,
 }
 
 impl RequestOptions {
@@ -170,6 +176,20 @@ macro_rules! statement_setters {
         #[must_use]
         pub fn with_target(mut self, host_id: uuid::Uuid) -> Self {
             self.options_mut().target = Some(host_id);
+            self
+        }
+
+        /// Says which partition a statement that is not prepared is about: the keyspace, and the partition key as replicas
+        /// hash it; see [`RequestOptions::routing_key`](crate::RequestOptions::routing_key).
+        #[must_use]
+        pub fn with_routing_key(
+            mut self,
+            keyspace: impl Into<std::sync::Arc<str>>,
+            key: impl Into<bytes::Bytes>,
+        ) -> Self {
+            let options = self.options_mut();
+            options.routing_keyspace = Some(keyspace.into());
+            options.routing_key = Some(key.into());
             self
         }
 
