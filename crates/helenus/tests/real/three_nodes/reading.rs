@@ -1,39 +1,44 @@
 //! Results that outlive a node, and tables that change under a prepared statement.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
-use helenus::{ConsistencyLevel, CqlRow, ProtocolVersion};
+use helenus::policy::ExponentialBackoffRetryPolicy;
+use helenus::{ConsistencyLevel, CqlRow, PreparedStatement, ProtocolVersion, Session};
 
 use super::REPLICATION;
-use crate::beds::three_nodes;
+use crate::beds::{Bed, three_nodes};
 use crate::figures;
 use crate::waiting::blocking;
 
-#[tokio::test]
-#[ignore = "starts real Cassandra"]
-async fn fault_48_paging_goes_on_elsewhere_when_the_node_dies_between_pages() {
-    const ROWS: i32 = 2000;
-    let bed = three_nodes().await;
+const ROWS: i32 = 2000;
+
+/// A session with a table of as many rows, half of them in the first partition.
+async fn filled(bed: &Bed, keyspace: &str) -> Session {
     let session = bed.driver().build().unwrap().connect().await.unwrap();
     for text in [
-        "DROP KEYSPACE IF EXISTS fault_48".to_owned(),
-        format!("CREATE KEYSPACE fault_48 WITH replication = {REPLICATION}"),
-        "CREATE TABLE fault_48.t (k int, c int, PRIMARY KEY (k, c))".to_owned(),
+        format!("DROP KEYSPACE IF EXISTS {keyspace}"),
+        format!("CREATE KEYSPACE {keyspace} WITH replication = {REPLICATION}"),
+        format!("CREATE TABLE {keyspace}.t (k int, c int, PRIMARY KEY (k, c))"),
     ] {
         session.query(text, ()).await.unwrap();
     }
-    let insert = session
-        .prepare("INSERT INTO fault_48.t (k, c) VALUES (?, ?)")
-        .await
-        .unwrap()
-        .with_consistency(ConsistencyLevel::Quorum);
+    let text = format!("INSERT INTO {keyspace}.t (k, c) VALUES (?, ?)");
+    let insert = session.prepare(text).await.unwrap();
+    let insert = insert
+        .with_consistency(ConsistencyLevel::Quorum)
+        .with_idempotence(true);
     for number in 0..ROWS {
-        session.execute(&insert, (0, number)).await.unwrap();
+        let partition = (number - ROWS / 2).max(0);
+        session.execute(&insert, (partition, number)).await.unwrap();
     }
-    let select = session
-        .prepare("SELECT c FROM fault_48.t WHERE k = 0")
-        .await
-        .unwrap()
+    session
+}
+
+/// Reads all pages, and kills the coordinator of the third. Each row has to come once.
+async fn read_while_it_dies(bed: &Bed, session: &Session, select: PreparedStatement, rows: i32) -> String {
+    let select = select
         .with_consistency(ConsistencyLevel::Quorum)
         .with_page_size(50)
         .with_idempotence(true);
@@ -48,16 +53,41 @@ async fn fault_48_paging_goes_on_elsewhere_when_the_node_dies_between_pages() {
         }
         if count == 3 {
             let address = page.coordinator().address();
-            let node = bed
-                .members()
-                .into_iter()
-                .find(|node| Some(node.cql_address()) == address);
+            let mut members = bed.members().into_iter();
+            let node = members.find(|node| Some(node.cql_address()) == address);
             blocking(move || node.unwrap().kill().unwrap()).await;
         }
     }
-    assert_eq!(seen.len(), usize::try_from(ROWS).unwrap());
-    let remarks = format!("{count} pages from {} nodes, every row once", coordinators.len());
+    assert_eq!(seen.len(), usize::try_from(rows).unwrap());
+    format!("{count} pages from {} nodes, every row once", coordinators.len())
+}
+
+#[tokio::test]
+#[ignore = "starts real Cassandra"]
+async fn fault_48_paging_goes_on_elsewhere_when_the_node_dies_between_pages() {
+    let bed = three_nodes().await;
+    let session = filled(&bed, "fault_48").await;
+    let select = session
+        .prepare("SELECT c FROM fault_48.t WHERE k = 0")
+        .await
+        .unwrap();
+    let remarks = read_while_it_dies(&bed, &session, select, ROWS / 2 + 1).await;
     figures::remark("48: kill -9 of the coordinator between pages", &remarks);
+    session.close().await;
+}
+
+#[tokio::test]
+#[ignore = "starts real Cassandra"]
+async fn fault_48_a_scan_with_backoff_waits_until_coordinators_notice_a_dead_replica() {
+    let bed = three_nodes().await;
+    let session = filled(&bed, "scan").await;
+    let backoff = ExponentialBackoffRetryPolicy::new(20);
+    let select = session.prepare("SELECT c FROM scan.t").await.unwrap();
+    let select = select
+        .with_retry_policy(Arc::new(backoff))
+        .with_timeout(Duration::from_secs(120));
+    let remarks = read_while_it_dies(&bed, &session, select, ROWS).await;
+    figures::remark("48: the same, a scan of the whole table with backoff", &remarks);
     session.close().await;
 }
 
