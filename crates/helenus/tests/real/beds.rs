@@ -91,9 +91,13 @@ pub(crate) fn options() -> ClusterOptions {
     with_defaults(ClusterOptions::default())
 }
 
-/// The same for another version.
+/// The same for another version. What a node has acknowledged it knows after `kill -9`: by default the last writes before
+/// that are not replayed from its commit log, and are gone when all replicas are killed.
 pub(crate) fn with_defaults(options: ClusterOptions) -> ClusterOptions {
     options
+        .yaml("commitlog_sync", "group")
+        .yaml("commitlog_sync_period", "0ms")
+        .yaml("commitlog_sync_group_window", "10ms")
         .address_prefix(AddressPrefix::Auto)
         .start_timeout(Duration::from_secs(400))
         .progress(Progress::stderr())
