@@ -258,7 +258,7 @@ mod tests {
         let version: CassandraVersion = "4.0".parse().unwrap();
         let error = Distribution::fetch_into(&cache, &version, &Java::fake(), &failing, &Progress::default())
             .unwrap_err();
-        let expected = "Maven could not fetch Cassandra 4.0.19 (exit status: 1): no such artifact";
+        let expected = "Maven could not fetch cassandra-all 4.0.19 (exit status: 1): no such artifact";
         assert_eq!(error.to_string(), expected);
         assert!(!cache.join("apache-cassandra-4.0.19").exists());
         let working = maven(&cache, "touch $out/cassandra-all-4.0.19.jar");
