@@ -19,6 +19,7 @@ mod requests;
 mod retries;
 mod routing;
 mod schema_refresh;
+mod simulation;
 mod tls;
 mod topology;
 mod tracing_spans;
