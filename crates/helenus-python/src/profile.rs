@@ -48,7 +48,7 @@ impl Overrides {
         options.timeout = self.timeout;
         options.idempotent = self.idempotent;
         options.tracing = self.tracing;
-        options.profile = Some(profile.clone());
+        options.profile = Some(profile.clone().into());
         options
     }
 }

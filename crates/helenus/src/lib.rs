@@ -64,7 +64,7 @@ pub use observe::{
     AttemptInfo, CauseCounts, Counts, LatencyHistogram, Metrics, NodeMetrics, RandomRequestIds, RequestEnd,
     RequestIdGenerator, RequestInfo, RequestTracker, SlowQueryLog,
 };
-pub use profile::{ExecutionProfile, ExecutionProfileBuilder};
+pub use profile::{ExecutionProfile, ExecutionProfileBuilder, ProfileRef};
 pub use result::{NextRowError, PageStream, QueryResult, RawRows, RowStream, RowsError, SchemaAgreement};
 pub use session::{ConnectionCounts, Session, Trace, TraceError, TraceEvent};
 pub use statement::{BatchStatement, PreparedStatement, RequestOptions, SimpleStatement, Timeout};

@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use crate::error::SessionError;
 use crate::observe::Metrics;
+use crate::profile::ExecutionProfile;
 use crate::schema::Part;
 use crate::session::{Session, agreement};
 
@@ -236,6 +237,28 @@ impl Cluster {
     /// What the requests of all sessions came to so far, by node and together.
     pub fn metrics(&self) -> Metrics {
         self.shared.metrics()
+    }
+
+    /// Gives a profile a name, under which statements of all sessions find it from now on. A profile that had the name before
+    /// goes on for the requests that have begun with it. The name `default` is that of the default profile.
+    ///
+    /// ```no_run
+    /// # async fn run(session: helenus::Session) -> Result<(), helenus::RequestError> {
+    /// use helenus::{ConsistencyLevel, SimpleStatement};
+    ///
+    /// let careful = session.default_profile().to_builder().consistency(ConsistencyLevel::Quorum).build();
+    /// session.cluster().set_profile("careful", careful);
+    /// session.query(SimpleStatement::new("SELECT v FROM t").with_profile("careful"), ()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_profile(&self, name: &str, profile: ExecutionProfile) {
+        self.shared.set_profile(name, &profile);
+    }
+
+    /// The profile that has this name now.
+    pub fn profile(&self, name: &str) -> Option<ExecutionProfile> {
+        self.shared.profiles.get(name)
     }
 
     /// Closes the control connection and all sessions. They drain first, within their limit.

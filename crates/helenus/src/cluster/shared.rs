@@ -16,6 +16,7 @@ use super::{ClusterConfig, ClusterState, Node};
 use crate::connection::Connection;
 use crate::error::SessionError;
 use crate::observe::{ClusterMeter, Metrics};
+use crate::profile::{ExecutionProfile, Profiles};
 use crate::runtime::on_runtime;
 use crate::schema::Schema;
 use crate::session::SessionShared;
@@ -23,6 +24,8 @@ use crate::session::SessionShared;
 pub(crate) struct ClusterShared {
     me: Weak<Self>,
     pub(crate) config: ClusterConfig,
+    /// Profiles by their names.
+    pub(crate) profiles: Profiles,
     runtime: OnceLock<Handle>,
     state: ArcSwap<ClusterState>,
     local_datacenter: OnceLock<Arc<str>>,
@@ -54,6 +57,7 @@ impl ClusterShared {
             me,
             schema_metadata: AtomicBool::new(config.schema_metadata),
             token_metadata: AtomicBool::new(config.token_metadata),
+            profiles: Profiles::new(&config.named_profiles),
             config,
             runtime,
             state: ArcSwap::from_pointee(ClusterState::default()),
@@ -323,6 +327,18 @@ impl ClusterShared {
             metrics.merge(&session.metrics());
         }
         metrics
+    }
+
+    /// Gives a profile a name, and nodes that it wants connections.
+    pub(crate) fn set_profile(&self, name: &str, profile: &ExecutionProfile) {
+        self.profiles.set(name, profile);
+        if let Ok(runtime) = self.runtime() {
+            let _entered = runtime.enter();
+            let state = self.state();
+            for session in self.sessions() {
+                session.reconcile(&state);
+            }
+        }
     }
 
     pub(crate) fn add_session(&self, session: &Arc<SessionShared>) {

@@ -105,6 +105,18 @@ pub enum RequestErrorKind {
         /// How many may wait.
         waiting: usize,
     },
+    /// There is no profile of this name: see [`Cluster::set_profile`](crate::Cluster::set_profile). Nothing was sent.
+    #[error("there is no execution profile {name:?}")]
+    UnknownProfile {
+        /// The name.
+        name: String,
+    },
+    /// The session's [`RequestThrottle`](crate::policy::RequestThrottle) has no place for another request that waits. Nothing was sent.
+    #[error("{waiting} requests wait already, as many as may")]
+    Throttled {
+        /// How many requests wait.
+        waiting: usize,
+    },
     /// The session is closed. Nothing was sent.
     #[error("the session is closed")]
     SessionClosed,
@@ -164,6 +176,10 @@ pub enum AttemptError {
     /// The answer is not what the protocol says.
     #[error("the answer cannot be understood: {0}")]
     Protocol(#[source] ProtocolError),
+    /// Another execution of the request ended it while this one was under way: see
+    /// [`SpeculativeExecutionPolicy`](crate::policy::SpeculativeExecutionPolicy).
+    #[error("not waited for: another execution of the request ended first")]
+    Superseded,
     /// The statement could not be prepared again.
     #[error("the statement could not be prepared again: {0}")]
     Prepare(#[source] Arc<ServerError>),
@@ -175,7 +191,7 @@ impl AttemptError {
         match self {
             Self::NoConnection | Self::NotSent(_) => Applied::NotSent,
             Self::Server(error) => applied_after(error.code),
-            Self::ConnectionLost(_) | Self::TimedOut | Self::Protocol(_) => Applied::Maybe,
+            Self::ConnectionLost(_) | Self::TimedOut | Self::Protocol(_) | Self::Superseded => Applied::Maybe,
             Self::Prepare(_) => Applied::No,
         }
     }
@@ -227,6 +243,16 @@ impl RequestError {
     pub(crate) fn with_exhausted_plan(mut self) -> Self {
         self.0.plan_exhausted = true;
         self
+    }
+
+    /// The same error of a request that had these attempts.
+    #[cold]
+    pub(crate) fn with_attempts(self, attempts: Vec<Attempt>) -> Self {
+        let (plan_exhausted, budget_exhausted) = (self.0.plan_exhausted, self.0.budget_exhausted);
+        let mut error = Self::new(self.0.kind, attempts);
+        error.0.plan_exhausted = plan_exhausted;
+        error.0.budget_exhausted = budget_exhausted;
+        error
     }
 
     /// The same error of a request whose session had no retry left for it.

@@ -8,13 +8,14 @@ use helenus_protocol::{ColumnSpec, ConsistencyLevel};
 
 use super::encode;
 use super::request::{Request, Statement};
+use super::speculating::Run;
 use crate::cluster::Node;
 use crate::connection::{PendingResponse, SubmitError};
 use crate::error::{Attempt, AttemptError, RequestError, RequestErrorKind};
 use crate::observe::{AttemptKind, Watch};
-use crate::policy::{QueryPlan, RouteContext};
+use crate::policy::{QueryPlan, RouteContext, SpeculativeExecutionPolicy};
 use crate::pool::Pool;
-use crate::profile::ExecutionProfile;
+use crate::profile::{ExecutionProfile, ProfileRef};
 use crate::session::SessionShared;
 use crate::shard::Local;
 
@@ -34,6 +35,20 @@ pub(super) struct Job {
     /// Attempts that failed.
     pub(super) attempts: Vec<Attempt>,
     pub(super) watch: Watch,
+    profile: Chosen,
+    /// Its way to what other executions of the same request share with it, if there are any.
+    pub(super) run: Option<Run>,
+}
+
+/// The profile that a request runs with, from its beginning to its end.
+#[derive(Clone, Debug)]
+enum Chosen {
+    /// That of the options, else the configured default.
+    OfOptions,
+    /// One that was found by its name.
+    Found(ExecutionProfile),
+    /// There is none of the name that was given.
+    Unknown,
 }
 
 /// What became of handing a request over, and the columns, if rows will come without them.
@@ -46,15 +61,19 @@ impl Job {
         if let Some(budget) = session.budget() {
             budget.count_request();
         }
+        if request.options().routing_key.is_some() {
+            request.set_session_keyspace(session.keyspace());
+        }
+        let chosen = Chosen::of(session, &request);
         let options = request.options();
-        let profile = profile(session, &request);
+        let profile = chosen.profile(session, &request);
         let consistency = options.consistency.unwrap_or_else(|| profile.consistency());
         let serial_consistency = options
             .serial_consistency
             .or_else(|| profile.serial_consistency());
         let page_size = options.page_size.unwrap_or_else(|| profile.page_size());
         let page_size = (page_size > 0).then_some(page_size);
-        let limit = limit(session, &request);
+        let limit = limit(profile, &request);
         let now = limit.map(|_| crate::clock::now());
         let deadline = now.zip(limit).and_then(|(now, limit)| now.checked_add(limit));
         let plan = plan(session, &request, profile, (consistency, serial_consistency));
@@ -73,6 +92,8 @@ impl Job {
             columns: None,
             attempts: Vec::new(),
             watch: Watch::start(session, &request, consistency, page_size, now),
+            profile: chosen,
+            run: None,
             session: session.clone(),
             request,
         }
@@ -81,9 +102,20 @@ impl Job {
     /// Whether the options make sense.
     ///
     /// # Errors
-    /// [`RequestErrorKind::InvalidOption`].
+    /// [`RequestErrorKind::InvalidOption`], [`RequestErrorKind::UnknownProfile`].
     #[inline]
     pub(super) fn check(&self) -> Result<(), RequestErrorKind> {
+        if let Chosen::Unknown = self.profile {
+            let name = self
+                .request
+                .options()
+                .profile
+                .as_ref()
+                .and_then(|profile| profile.name());
+            return Err(RequestErrorKind::UnknownProfile {
+                name: name.unwrap_or_default().to_owned(),
+            });
+        }
         match self.serial_consistency.filter(|level| !level.is_serial()) {
             None => Ok(()),
             Some(level) => Err(RequestErrorKind::InvalidOption {
@@ -116,10 +148,7 @@ impl Job {
         self.columns = columns;
         match submitted {
             Ok(pending) => {
-                if let Some(node) = &self.node {
-                    self.watch
-                        .sent(&self.session, node, self.consistency, AttemptKind::Next);
-                }
+                self.note_sent();
                 Ok(Some(pending))
             }
             Err(AttemptError::NotSent(SubmitError::Encode(error))) => Err(RequestErrorKind::Encode(error)),
@@ -143,13 +172,31 @@ impl Job {
         match submitted {
             Err(AttemptError::NotSent(SubmitError::Encode(error))) => Err(RequestErrorKind::Encode(error)),
             submitted => {
-                if let (Ok(_), Some(node)) = (&submitted, &self.node) {
-                    self.watch
-                        .sent(&self.session, node, self.consistency, AttemptKind::Next);
+                if submitted.is_ok() {
+                    self.note_sent();
                 }
                 Ok(submitted)
             }
         }
+    }
+
+    /// The request was sent to the current node.
+    #[inline]
+    fn note_sent(&mut self) {
+        let Some(node) = &self.node else {
+            return;
+        };
+        let Some(run) = &self.run else {
+            return self
+                .watch
+                .sent(&self.session, node, self.consistency, AttemptKind::Next);
+        };
+        let kind = match run.is_speculative() && self.attempts.is_empty() {
+            true => AttemptKind::Speculative,
+            false => AttemptKind::Next,
+        };
+        run.sent(node, self.consistency);
+        run.observe(|watch| watch.sent(&self.session, node, self.consistency, kind));
     }
 
     /// Hands the request to a connection of the current node. With it come the columns, if rows will come without them.
@@ -185,12 +232,19 @@ impl Job {
     pub(super) fn push(&mut self, error: AttemptError) {
         if let Some(node) = &self.node {
             tracing::debug!(%node, %error, "attempt failed");
-            self.watch.attempt_failed(&self.session, node, &error);
-            self.attempts.push(Attempt {
+            match &self.run {
+                Some(run) => run.observe(|watch| watch.attempt_failed(&self.session, node, &error)),
+                None => self.watch.attempt_failed(&self.session, node, &error),
+            }
+            let attempt = Attempt {
                 node: Arc::clone(node),
                 consistency: self.consistency,
                 error,
-            });
+            };
+            if let Some(run) = &self.run {
+                run.failed(&attempt);
+            }
+            self.attempts.push(attempt);
         }
     }
 
@@ -206,13 +260,48 @@ impl Job {
     }
 
     pub(super) fn timeout(&self) -> RequestErrorKind {
-        let limit = limit(&self.session, &self.request).unwrap_or_default();
+        let limit = limit(self.profile(), &self.request).unwrap_or_default();
         RequestErrorKind::Timeout { limit }
     }
 
     /// The profile that the request runs with.
     pub(super) fn profile(&self) -> &ExecutionProfile {
-        profile(&self.session, &self.request)
+        self.profile.profile(&self.session, &self.request)
+    }
+
+    /// What starts further executions, if anything does and the request is one that may be run twice.
+    #[inline]
+    pub(super) fn speculation(&self) -> Option<Arc<dyn SpeculativeExecutionPolicy>> {
+        let policy = match &self.request.options().speculative_execution {
+            Some(own) => own.as_ref(),
+            None => self.profile().speculative_execution(),
+        };
+        policy.filter(|_| self.request.is_idempotent()).map(Arc::clone)
+    }
+
+    /// How long the request may still take, all attempts together.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(crate::clock::now()))
+    }
+
+    /// Another execution of the same request, which takes its nodes from the plan that both share.
+    pub(super) fn another(&self, run: Option<Run>) -> Self {
+        Self {
+            session: self.session.clone(),
+            request: self.request.clone(),
+            consistency: self.consistency,
+            serial_consistency: self.serial_consistency,
+            page_size: self.page_size,
+            deadline: self.deadline,
+            plan: run.as_ref().map_or_else(QueryPlan::empty, Run::plan),
+            node: None,
+            columns: None,
+            attempts: Vec::new(),
+            watch: Watch::none(),
+            profile: self.profile.clone(),
+            run,
+        }
     }
 }
 
@@ -224,16 +313,30 @@ impl Drop for Job {
     }
 }
 
-fn profile<'a>(session: &'a SessionShared, request: &'a Request) -> &'a ExecutionProfile {
-    let own = request.options().profile.as_ref();
-    own.unwrap_or_else(|| session.default_profile())
+impl Chosen {
+    #[inline]
+    fn of(session: &SessionShared, request: &Request) -> Self {
+        let profiles = &session.cluster().profiles;
+        match &request.options().profile {
+            Some(ProfileRef::Profile(_)) => Self::OfOptions,
+            Some(ProfileRef::Named(name)) => profiles.get(name).map_or(Self::Unknown, Self::Found),
+            None => profiles.replaced_default().map_or(Self::OfOptions, Self::Found),
+        }
+    }
+
+    fn profile<'a>(&'a self, session: &'a SessionShared, request: &'a Request) -> &'a ExecutionProfile {
+        match (self, &request.options().profile) {
+            (Self::Found(profile), _) | (_, Some(ProfileRef::Profile(profile))) => profile,
+            _ => session.default_profile(),
+        }
+    }
 }
 
 /// The time that the request may take, all attempts together.
-fn limit(session: &SessionShared, request: &Request) -> Option<Duration> {
+fn limit(profile: &ExecutionProfile, request: &Request) -> Option<Duration> {
     match request.options().timeout {
         Some(timeout) => timeout.limit(),
-        None => profile(session, request).timeout(),
+        None => profile.timeout(),
     }
 }
 
@@ -247,7 +350,9 @@ fn plan(
         Some(nodes) => QueryPlan::list(Arc::clone(nodes)),
         None => {
             let context = RouteContext::new(request, consistency, serial_consistency, session);
-            profile.load_balancing().plan(&context, &session.cluster().look())
+            let own = request.options().load_balancing.as_ref();
+            let policy = own.unwrap_or_else(|| profile.load_balancing());
+            policy.plan(&context, &session.cluster().look())
         }
     }
 }

@@ -18,10 +18,13 @@ mod queue;
 mod request;
 mod retrying;
 mod slow;
+mod speculating;
+mod throttle;
 
 pub use request::Request;
 
 pub(crate) use budget::Budget;
+pub(crate) use throttle::Throttle;
 
 use std::fmt;
 use std::future::Future;
@@ -32,6 +35,7 @@ use std::task::{Context, Poll};
 use crate::cluster::Node;
 use crate::connection::PendingResponse;
 use crate::error::{AttemptError, RequestError, RequestErrorKind};
+use crate::policy::SpeculativeExecutionPolicy;
 use crate::result::QueryResult;
 use crate::session::SessionShared;
 use crate::shard::Local;
@@ -70,13 +74,22 @@ impl Execution {
     pub(crate) fn start(session: &Local<SessionShared>, request: Request) -> Self {
         // Made in its place, for it is large.
         let mut this = Self(State::First(None, Job::new(session, request)));
+        if session.throttle().is_some() {
+            this.enter_throttle();
+            return this;
+        }
         if let State::First(pending, job) = &mut this.0 {
             let sent = match session.is_closed() {
                 true => Err(RequestErrorKind::SessionClosed),
                 false => job.check().and_then(|()| job.send_next()),
             };
             match sent {
-                Ok(sent) => *pending = Some(sent),
+                Ok(sent) => {
+                    *pending = Some(sent);
+                    if let Some(policy) = job.speculation() {
+                        this.speculate(policy);
+                    }
+                }
                 Err(RequestErrorKind::NoNode) if queue::is_worth_waiting(job) => this.wait_for_room(),
                 Err(kind) => {
                     let mut error = job.fail(kind);
@@ -86,6 +99,25 @@ impl Execution {
             }
         }
         this
+    }
+
+    /// There may be further executions of it.
+    #[cold]
+    fn speculate(&mut self, policy: Arc<dyn SpeculativeExecutionPolicy>) {
+        if let State::First(Some(pending), job) = std::mem::replace(&mut self.0, State::Done) {
+            self.0 = State::Slow(Box::pin(speculating::run(job, pending, policy)));
+        }
+    }
+
+    /// It is sent when it is its turn, if not now.
+    #[cold]
+    fn enter_throttle(&mut self) {
+        if let State::First(None, job) = std::mem::replace(&mut self.0, State::Done) {
+            self.0 = match throttle::start(job) {
+                Ok(future) => State::Slow(future),
+                Err(error) => State::Failed(error),
+            };
+        }
     }
 
     /// A request that failed before it was sent.

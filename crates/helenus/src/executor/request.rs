@@ -18,6 +18,8 @@ pub struct Request {
     pub(crate) paging_state: Option<Bytes>,
     /// Instead of that of the options.
     pub(crate) timestamp: Option<i64>,
+    /// The keyspace of the session, when it is that of the options' routing key.
+    session_keyspace: Option<Arc<str>>,
 }
 
 /// What is run.
@@ -91,6 +93,7 @@ impl Request {
             options: None,
             paging_state: None,
             timestamp: None,
+            session_keyspace: None,
         }
     }
 
@@ -123,6 +126,7 @@ impl Request {
             options: self.options.clone(),
             paging_state: self.paging_state.clone(),
             timestamp: self.timestamp,
+            session_keyspace: self.session_keyspace.clone(),
         }
     }
 
@@ -192,7 +196,12 @@ impl Request {
         }
     }
 
-    /// The keyspace of the table of the first prepared statement; of others as their options say.
+    /// Unqualified names, and a routing key without a keyspace, belong to this one.
+    pub(crate) fn set_session_keyspace(&mut self, keyspace: Option<Arc<str>>) {
+        self.session_keyspace = keyspace;
+    }
+
+    /// The keyspace of the table of the first prepared statement; of others as their options or the session say.
     pub fn partition_keyspace(&self) -> Option<&str> {
         let said = || {
             let options = self.options();
@@ -200,6 +209,7 @@ impl Request {
                 .routing_keyspace
                 .as_deref()
                 .or(options.keyspace.as_deref())
+                .or(self.session_keyspace.as_deref())
         };
         match &self.statement {
             Statement::Simple(_) => said(),

@@ -47,7 +47,10 @@ const NEXT_NODE: Retry = Retry {
 /// Decides what follows an attempt that failed, and was not noted yet.
 pub(super) fn decide(job: &Job, error: &AttemptError, retries: usize) -> Next {
     match error {
-        AttemptError::Protocol(_) | AttemptError::Prepare(_) | AttemptError::TimedOut => return Next::Fail,
+        AttemptError::Protocol(_)
+        | AttemptError::Prepare(_)
+        | AttemptError::TimedOut
+        | AttemptError::Superseded => return Next::Fail,
         // Certainly not run: the next node, whatever the policy.
         AttemptError::NoConnection | AttemptError::NotSent(_) => return Next::Retry(NEXT_NODE),
         AttemptError::Server(_) | AttemptError::ConnectionLost(_) => {}
@@ -117,9 +120,10 @@ pub(super) fn kind_of(error: &AttemptError) -> RequestErrorKind {
         }
         AttemptError::ConnectionLost(error) => RequestErrorKind::ConnectionLost(Arc::clone(error)),
         AttemptError::Protocol(error) => RequestErrorKind::Protocol(error.clone()),
-        AttemptError::NoConnection | AttemptError::NotSent(_) | AttemptError::TimedOut => {
-            RequestErrorKind::NoNode
-        }
+        AttemptError::NoConnection
+        | AttemptError::NotSent(_)
+        | AttemptError::TimedOut
+        | AttemptError::Superseded => RequestErrorKind::NoNode,
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) async fn run_when_there_is_room(mut job: Job) -> Result<QueryResult, 
 
 fn end(job: &mut Job, mut ended: Result<QueryResult, RequestError>) -> Result<QueryResult, RequestError> {
     match &mut ended {
+        // The request goes on, or ends with another execution.
+        _ if job.run.is_some() => {}
         Ok(result) => job.watch.succeeded(&job.session, result),
         Err(error) => job.watch.failed(&job.session, error),
     }
@@ -110,7 +112,11 @@ async fn next_step(job: &mut Job, error: AttemptError, retries: &mut usize) -> R
     let kind = retrying::kind_of(&error);
     let next = retrying::decide(job, &error, *retries);
     if let Some(node) = &job.node {
-        job.watch.decided(&job.session, node, &error, next.decision());
+        let decision = next.decision();
+        match &job.run {
+            Some(run) => run.observe(|watch| watch.decided(&job.session, node, &error, decision)),
+            None => job.watch.decided(&job.session, node, &error, decision),
+        }
     }
     job.push(error);
     let retry = match next {

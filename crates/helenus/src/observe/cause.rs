@@ -12,7 +12,7 @@ use crate::error::{AttemptError, RequestErrorKind};
 pub(crate) struct Cause(usize);
 
 /// Names of causes on the driver's side; behind them come the codes of the server, in the order of [`ErrorCode::KNOWN`].
-const OWN: [&str; 20] = [
+const OWN: [&str; 22] = [
     "other",
     "timeout",
     "connection_lost",
@@ -32,6 +32,8 @@ const OWN: [&str; 20] = [
     "session_closed",
     "cancelled",
     "throttled",
+    "superseded",
+    "unknown_profile",
     "other_server_error",
 ];
 const CODES: [&str; ErrorCode::KNOWN.len()] = [
@@ -83,6 +85,7 @@ impl Cause {
             AttemptError::TimedOut => "timeout",
             AttemptError::Protocol(_) => "malformed_answer",
             AttemptError::Prepare(_) => "prepare_failed",
+            AttemptError::Superseded => "superseded",
         })
     }
 
@@ -104,6 +107,8 @@ impl Cause {
             RequestErrorKind::UnexpectedAnswer { .. } => "unexpected_answer",
             RequestErrorKind::Busy { .. } => "busy",
             RequestErrorKind::SessionClosed => "session_closed",
+            RequestErrorKind::UnknownProfile { .. } => "unknown_profile",
+            RequestErrorKind::Throttled { .. } => "throttled",
         })
     }
 

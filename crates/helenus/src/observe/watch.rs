@@ -117,6 +117,16 @@ impl Watch {
         }
     }
 
+    /// For one of several executions of a request, which is watched as a whole.
+    pub(crate) fn none() -> Self {
+        Self {
+            started: None,
+            sent: 0,
+            ended: true,
+            more: None,
+        }
+    }
+
     /// The custom payload to be sent instead of the request's own, which is part of it.
     #[inline]
     pub(crate) fn payload(&self) -> Option<&CustomPayload> {

@@ -3,6 +3,8 @@
 mod load_balancing;
 mod reconnection;
 mod retry;
+mod speculative;
+mod throttle;
 mod timestamp;
 
 pub use load_balancing::{
@@ -18,4 +20,9 @@ pub use retry::{
     FallthroughRetryPolicy, RequestErrorRetryPolicy, Retry, RetryBudget, RetryCause, RetryContext,
     RetryDecision, RetryPolicy, WriteTypeRetryPolicy,
 };
+pub use speculative::{
+    ConstantSpeculativeExecution, PercentileSpeculativeExecution, SpeculativeExecutionPolicy,
+    SpeculativeSchedule,
+};
+pub use throttle::RequestThrottle;
 pub use timestamp::{MonotonicTimestamps, TimestampGenerator};

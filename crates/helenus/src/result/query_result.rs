@@ -76,6 +76,13 @@ impl QueryResult {
         extras.agreement = Some(agreement);
     }
 
+    /// The attempts of all executions of the request, instead of those of the one that was answered.
+    pub(crate) fn set_attempts(&mut self, attempts: Vec<Attempt>) {
+        if !attempts.is_empty() {
+            self.extras_mut().attempts = attempts;
+        }
+    }
+
     pub(crate) fn set_keyspace(&mut self, keyspace: String) {
         self.extras_mut().keyspace = Some(keyspace);
     }

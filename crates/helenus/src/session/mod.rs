@@ -202,8 +202,9 @@ impl Session {
     }
 
     /// The profile of requests whose statement names no other.
-    pub fn default_profile(&self) -> &ExecutionProfile {
-        self.shared.default_profile()
+    pub fn default_profile(&self) -> ExecutionProfile {
+        let replaced = self.shared.cluster().profiles.replaced_default();
+        replaced.unwrap_or_else(|| self.shared.default_profile().clone())
     }
 
     /// Opens connections to nodes that only this profile's load balancing policy wants.
@@ -228,6 +229,13 @@ impl Session {
     /// Whether it was closed.
     pub fn is_closed(&self) -> bool {
         self.shared.is_closed()
+    }
+
+    /// Requests that wait at the session's [`RequestThrottle`](crate::policy::RequestThrottle), and how many found no place to
+    /// wait so far.
+    pub fn throttled(&self) -> (usize, u64) {
+        let throttle = self.shared.throttle();
+        throttle.map_or((0, 0), |throttle| (throttle.waiting(), throttle.refused()))
     }
 
     /// What its requests came to so far, by node and together.

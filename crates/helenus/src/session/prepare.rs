@@ -26,10 +26,7 @@ pub(super) async fn prepare(
     let statement = Arc::new(statement);
     let request = Request::simple_serialized(Arc::clone(&statement), helenus_protocol::SerializedRow::EMPTY);
     let options = statement.options();
-    let profile = options
-        .profile
-        .as_ref()
-        .unwrap_or_else(|| session.default_profile());
+    let profile = session.profile_of(options).map_err(RequestError::not_sent)?;
     let consistency = options.consistency.unwrap_or_else(|| profile.consistency());
     let limit = options
         .timeout
@@ -39,7 +36,9 @@ pub(super) async fn prepare(
         Some(nodes) => crate::policy::QueryPlan::list(Arc::clone(nodes)),
         None => {
             let context = RouteContext::new(&request, consistency, None, session);
-            profile.load_balancing().plan(&context, &session.cluster().look())
+            let own = options.load_balancing.as_ref();
+            let policy = own.unwrap_or_else(|| profile.load_balancing());
+            policy.plan(&context, &session.cluster().look())
         }
     };
     let mut attempts = Vec::new();

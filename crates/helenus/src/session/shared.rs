@@ -11,11 +11,13 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::cluster::{ClusterConfig, ClusterShared, ClusterState, Node, WarmUp};
 use crate::connection::{CloseReason, ConnectionConfig, VersionChoice};
-use crate::executor::Budget;
+use crate::error::RequestErrorKind;
+use crate::executor::{Budget, Throttle};
 use crate::observe::{Metrics, SessionMeter};
 use crate::policy::Distance;
 use crate::pool::{Limits, Pool, Progress, WaitingRoom};
-use crate::profile::ExecutionProfile;
+use crate::profile::{ExecutionProfile, ProfileRef};
+use crate::statement::RequestOptions;
 
 pub(crate) struct SessionShared {
     cluster: Arc<ClusterShared>,
@@ -28,6 +30,7 @@ pub(crate) struct SessionShared {
     default_profile: ExecutionProfile,
     meter: SessionMeter,
     budget: Option<Budget>,
+    throttle: Option<Throttle>,
     closed: AtomicBool,
     waiting_room: WaitingRoom,
 }
@@ -66,6 +69,7 @@ impl SessionShared {
         profiles.extend(cluster.config.other_profiles.iter().cloned());
         Self {
             budget: cluster.config.retry_budget.map(Budget::new),
+            throttle: cluster.config.request_throttle.map(Throttle::new),
             pools: ArcSwap::from_pointee(PoolTable::default()),
             changing: Mutex::default(),
             keyspace: RwLock::new(keyspace),
@@ -101,9 +105,33 @@ impl SessionShared {
         &self.default_profile
     }
 
+    /// The profile that these options mean now.
+    pub(crate) fn profile_of(&self, options: &RequestOptions) -> Result<ExecutionProfile, RequestErrorKind> {
+        let profiles = &self.cluster.profiles;
+        match &options.profile {
+            Some(ProfileRef::Profile(profile)) => Ok(profile.clone()),
+            Some(ProfileRef::Named(name)) => {
+                profiles
+                    .get(name)
+                    .ok_or_else(|| RequestErrorKind::UnknownProfile {
+                        name: name.to_string(),
+                    })
+            }
+            None => Ok(profiles
+                .replaced_default()
+                .unwrap_or_else(|| self.default_profile.clone())),
+        }
+    }
+
     /// What bounds the retries; `None` when nothing does.
     pub(crate) fn budget(&self) -> Option<&Budget> {
         self.budget.as_ref()
+    }
+
+    /// What requests have to wait at; `None` when they need not.
+    #[inline]
+    pub(crate) fn throttle(&self) -> Option<&Throttle> {
+        self.throttle.as_ref()
     }
 
     pub(crate) fn next_timestamp(&self) -> Option<i64> {
@@ -166,8 +194,10 @@ impl SessionShared {
     /// The closest that any profile says.
     fn distance(&self, node: &Node, state: &ClusterState) -> Distance {
         let profiles = self.profiles.read().unwrap_or_else(PoisonError::into_inner);
+        let named = self.cluster.profiles.all();
         let distances = profiles
             .iter()
+            .chain(&named)
             .map(|profile| profile.load_balancing().distance(node, state));
         distances.min().unwrap_or(Distance::Ignored)
     }
@@ -287,6 +317,9 @@ impl SessionShared {
             self.closed.store(true, Ordering::Release);
             self.pools.load_full()
         };
+        if let Some(throttle) = &self.throttle {
+            throttle.close();
+        }
         let limit = self.cluster.config.close_timeout;
         let close = table.iter().map(|pool| pool.close(CloseReason::Shutdown, limit));
         futures_util::future::join_all(close).await;

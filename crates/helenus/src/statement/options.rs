@@ -8,8 +8,8 @@ use helenus_protocol::{ConsistencyLevel, CustomPayload};
 use uuid::Uuid;
 
 use crate::cluster::Node;
-use crate::policy::RetryPolicy;
-use crate::profile::ExecutionProfile;
+use crate::policy::{LoadBalancingPolicy, RetryPolicy, SpeculativeExecutionPolicy};
+use crate::profile::ProfileRef;
 
 /// How a request is to be run. What is `None` here is taken from the execution profile.
 #[derive(Clone, Debug, Default)]
@@ -37,8 +37,8 @@ pub struct RequestOptions {
     pub keyspace: Option<Arc<str>>,
     /// The server's clock for this request, seconds since the epoch (protocol v5). For tests of expiry.
     pub now_in_seconds: Option<i32>,
-    /// The execution profile; the session's default profile when `None`.
-    pub profile: Option<ExecutionProfile>,
+    /// The execution profile, or its name; the default profile when `None`.
+    pub profile: Option<ProfileRef>,
     /// Decides about further attempts, instead of the profile's policy.
     pub retry_policy: Option<Arc<dyn RetryPolicy>>,
     /// The nodes to try, in this order, instead of the load balancing policy's plan.
@@ -46,10 +46,15 @@ pub struct RequestOptions {
     /// The host id of the node to try first, where the load balancing policy heeds it:
     /// [`TargetNodePolicy`](crate::policy::TargetNodePolicy).
     pub target: Option<Uuid>,
+    /// Chooses the nodes to try, instead of the profile's policy. Only nodes that the policy of some profile wants have
+    /// connections.
+    pub load_balancing: Option<Arc<dyn LoadBalancingPolicy>>,
+    /// Starts further executions of an idempotent statement, instead of the profile's policy; `Some(None)`: nothing does.
+    pub speculative_execution: Option<Option<Arc<dyn SpeculativeExecutionPolicy>>>,
     /// The partition key as replicas hash it, of a statement that is not prepared: a single column is its bytes; several are
     /// each a `[short]` length, the bytes, and a zero byte. With it token-aware policies know the replicas.
     pub routing_key: Option<Bytes>,
-    /// The keyspace that the routing key belongs to; that of the options when `None`.
+    /// The keyspace that the routing key belongs to; when `None`, that of the options, else of the session.
     pub routing_keyspace: Option<Arc<str>>,
 }
 
@@ -157,10 +162,30 @@ macro_rules! statement_setters {
             self
         }
 
-        /// Runs the statement with this execution profile instead of the session's default one.
+        /// Runs the statement with this execution profile, or with the one of this name, instead of the default one.
         #[must_use]
-        pub fn with_profile(mut self, profile: crate::ExecutionProfile) -> Self {
-            self.options_mut().profile = Some(profile);
+        pub fn with_profile(mut self, profile: impl Into<crate::ProfileRef>) -> Self {
+            self.options_mut().profile = Some(profile.into());
+            self
+        }
+
+        /// Chooses the nodes to try, instead of the profile's policy.
+        #[must_use]
+        pub fn with_load_balancing(
+            mut self,
+            policy: std::sync::Arc<dyn crate::policy::LoadBalancingPolicy>,
+        ) -> Self {
+            self.options_mut().load_balancing = Some(policy);
+            self
+        }
+
+        /// Starts further executions, if the statement is idempotent, instead of the profile's policy; `None`: nothing does.
+        #[must_use]
+        pub fn with_speculative_execution(
+            mut self,
+            policy: impl Into<Option<std::sync::Arc<dyn crate::policy::SpeculativeExecutionPolicy>>>,
+        ) -> Self {
+            self.options_mut().speculative_execution = Some(policy.into());
             self
         }
 

@@ -23,7 +23,8 @@ use crate::connection::{ConnectionConfig, VersionChoice};
 use crate::error::ConfigurationError;
 use crate::observe::ObserveOptions;
 use crate::policy::{
-    ExponentialReconnection, MonotonicTimestamps, ReconnectionPolicy, RetryBudget, TimestampGenerator,
+    ExponentialReconnection, MonotonicTimestamps, ReconnectionPolicy, RequestThrottle, RetryBudget,
+    TimestampGenerator,
 };
 use crate::pool::PoolConfig;
 use crate::profile::ExecutionProfile;
@@ -64,6 +65,8 @@ pub struct ClusterBuilder {
     reconnection: Arc<dyn ReconnectionPolicy>,
     timestamps: Option<Arc<dyn TimestampGenerator>>,
     retry_budget: Option<RetryBudget>,
+    request_throttle: Option<RequestThrottle>,
+    named_profiles: Vec<(String, ExecutionProfile)>,
     runtime: Option<Handle>,
     observe: ObserveOptions,
     resolver: Arc<dyn Resolver>,
@@ -93,6 +96,8 @@ pub(crate) struct ClusterConfig {
     pub(crate) reconnection: Arc<dyn ReconnectionPolicy>,
     pub(crate) timestamps: Option<Arc<dyn TimestampGenerator>>,
     pub(crate) retry_budget: Option<RetryBudget>,
+    pub(crate) request_throttle: Option<RequestThrottle>,
+    pub(crate) named_profiles: Vec<(String, ExecutionProfile)>,
     pub(crate) runtime: Option<Handle>,
     pub(crate) observe: ObserveOptions,
     pub(super) resolver: Arc<dyn Resolver>,
@@ -135,6 +140,8 @@ impl ClusterBuilder {
             reconnection: Arc::new(ExponentialReconnection::default()),
             timestamps: Some(Arc::new(MonotonicTimestamps::new())),
             retry_budget: Some(RetryBudget::default()),
+            request_throttle: None,
+            named_profiles: Vec::new(),
             runtime: None,
             observe: ObserveOptions::default(),
             resolver: Arc::new(SystemResolver),
@@ -407,7 +414,7 @@ impl ClusterBuilder {
                 });
             }
         }
-        for profile in std::iter::once(&self.profile).chain(&self.other_profiles) {
+        for profile in self.profiles() {
             if let Some(level) = profile.serial_consistency().filter(|level| !level.is_serial()) {
                 return Err(ConfigurationError::OutOfRange {
                     option: "serial_consistency",
@@ -473,6 +480,8 @@ impl ClusterBuilder {
             reconnection: self.reconnection,
             timestamps: self.timestamps,
             retry_budget: self.retry_budget,
+            request_throttle: self.request_throttle,
+            named_profiles: self.named_profiles,
             runtime: self.runtime,
             observe: self.observe,
             resolver: self.resolver,

@@ -1,11 +1,17 @@
 //! Execution profiles: the options of many requests under one name.
 
+mod registry;
+
+pub(crate) use registry::Profiles;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use helenus_protocol::ConsistencyLevel;
 
-use crate::policy::{DefaultPolicy, DefaultRetryPolicy, LoadBalancingPolicy, RetryPolicy};
+use crate::policy::{
+    DefaultPolicy, DefaultRetryPolicy, LoadBalancingPolicy, RetryPolicy, SpeculativeExecutionPolicy,
+};
 use crate::statement::Timeout;
 
 /// How requests are run unless their statement says otherwise. Cheap to clone.
@@ -33,6 +39,44 @@ struct Inner {
     page_size: i32,
     load_balancing: Arc<dyn LoadBalancingPolicy>,
     retry_policy: Arc<dyn RetryPolicy>,
+    speculative_execution: Option<Arc<dyn SpeculativeExecutionPolicy>>,
+}
+
+/// A profile, or the name of one: see [`Cluster::set_profile`](crate::Cluster::set_profile).
+#[derive(Clone, Debug)]
+pub enum ProfileRef {
+    /// This one.
+    Profile(ExecutionProfile),
+    /// The one that has this name when the request begins.
+    Named(Arc<str>),
+}
+
+impl ProfileRef {
+    /// The name, if it is one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Profile(_) => None,
+            Self::Named(name) => Some(name),
+        }
+    }
+}
+
+impl From<ExecutionProfile> for ProfileRef {
+    fn from(profile: ExecutionProfile) -> Self {
+        Self::Profile(profile)
+    }
+}
+
+impl From<&str> for ProfileRef {
+    fn from(name: &str) -> Self {
+        Self::Named(name.into())
+    }
+}
+
+impl From<Arc<str>> for ProfileRef {
+    fn from(name: Arc<str>) -> Self {
+        Self::Named(name)
+    }
 }
 
 impl ExecutionProfile {
@@ -51,6 +95,7 @@ impl ExecutionProfile {
                 page_size: Self::DEFAULT_PAGE_SIZE,
                 load_balancing: Arc::new(DefaultPolicy::new()),
                 retry_policy: Arc::new(DefaultRetryPolicy),
+                speculative_execution: None,
             },
         }
     }
@@ -90,6 +135,11 @@ impl ExecutionProfile {
     /// Decides whether there is another attempt. [`DefaultRetryPolicy`] by default.
     pub fn retry_policy(&self) -> &Arc<dyn RetryPolicy> {
         &self.inner.retry_policy
+    }
+
+    /// Starts further executions of idempotent requests; `None`, the default, does not.
+    pub fn speculative_execution(&self) -> Option<&Arc<dyn SpeculativeExecutionPolicy>> {
+        self.inner.speculative_execution.as_ref()
     }
 }
 
@@ -145,6 +195,16 @@ impl ExecutionProfileBuilder {
     #[must_use]
     pub fn retry_policy(mut self, policy: Arc<dyn RetryPolicy>) -> Self {
         self.inner.retry_policy = policy;
+        self
+    }
+
+    /// See [`ExecutionProfile::speculative_execution`].
+    #[must_use]
+    pub fn speculative_execution(
+        mut self,
+        policy: impl Into<Option<Arc<dyn SpeculativeExecutionPolicy>>>,
+    ) -> Self {
+        self.inner.speculative_execution = policy.into();
         self
     }
 
