@@ -10,6 +10,7 @@ mod control;
 mod errors;
 mod faults_cluster;
 mod faults_connection;
+mod faults_handshake;
 mod faults_network;
 mod faults_proxy;
 mod faults_request;
