@@ -173,8 +173,16 @@ impl ClusterShared {
         self.token_metadata.store(tokens, Ordering::Relaxed);
     }
 
+    /// Prepared statements whose rows may be others now are told.
+    pub(super) fn tell_statements(&self, change: &SchemaChange) {
+        for session in self.sessions() {
+            session.statements.schema_changed(change);
+        }
+    }
+
     /// Reads anew what is known to have changed, if it is of interest.
     pub(crate) async fn schema_changed(self: &Arc<Self>, change: SchemaChange) {
+        self.tell_statements(&change);
         if !self.wants_schema() && !self.wants_tokens() {
             return;
         }

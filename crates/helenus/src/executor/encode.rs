@@ -70,7 +70,7 @@ pub(super) fn skips_metadata(
     !metadata.columns.is_empty()
         && match version.features().result_metadata_id {
             MetadataIdSupport::Present => metadata.id.is_some(),
-            MetadataIdSupport::Absent => core.stable_columns,
+            MetadataIdSupport::Absent => core.trusts_columns(),
         }
 }
 

@@ -1,6 +1,7 @@
 //! Sessions: what requests are made with.
 
 pub(crate) mod agreement;
+mod known;
 mod nodes;
 mod open;
 mod prepare;

@@ -54,9 +54,9 @@ pub(super) async fn prepare(
                 let mut options = options.clone();
                 options.keyspace = None;
                 let in_session = session.keyspace();
-                return Ok(PreparedStatement::new(
-                    text, keyspace, in_session, options, prepared,
-                ));
+                let prepared = PreparedStatement::new(text, keyspace, in_session, options, prepared);
+                session.statements.add(prepared.core());
+                return Ok(prepared);
             }
             Err(error) => error,
         };

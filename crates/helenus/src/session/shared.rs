@@ -9,6 +9,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
+use super::known::KnownStatements;
 use crate::cluster::{ClusterConfig, ClusterShared, ClusterState, Node, WarmUp};
 use crate::connection::{CloseReason, ConnectionConfig, VersionChoice};
 use crate::error::RequestErrorKind;
@@ -31,6 +32,8 @@ pub(crate) struct SessionShared {
     meter: SessionMeter,
     budget: Option<Budget>,
     throttle: Option<Throttle>,
+    /// Prepared statements that somebody has.
+    pub(crate) statements: KnownStatements,
     closed: AtomicBool,
     waiting_room: WaitingRoom,
 }
@@ -69,6 +72,7 @@ impl SessionShared {
         profiles.extend(cluster.config.other_profiles.iter().cloned());
         Self {
             budget: cluster.config.retry_budget.map(Budget::new),
+            statements: KnownStatements::default(),
             throttle: cluster.config.request_throttle.map(Throttle::new),
             pools: ArcSwap::from_pointee(PoolTable::default()),
             changing: Mutex::default(),

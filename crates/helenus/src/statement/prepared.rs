@@ -3,7 +3,7 @@
 //! Native protocol v4 §4.1.5, §4.1.6, §4.2.5.4. Invariant: id and bind markers never change; the columns of the rows may,
 //! and then change together with their id (v5).
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
@@ -78,7 +78,9 @@ pub(crate) struct PreparedCore {
     /// A bind marker is a counter.
     pub(crate) counter: bool,
     /// Whether rows have always the columns that were announced, so that they need not be sent (before v5).
-    pub(crate) stable_columns: bool,
+    stable_columns: bool,
+    /// The table was changed since the columns were announced.
+    distrusted: AtomicBool,
     result: ArcSwap<ResultMetadata>,
 }
 
@@ -114,6 +116,7 @@ impl PreparedStatement {
             bind_columns: prepared.bind_columns,
             partition_key_indexes: prepared.partition_key_indexes,
             class,
+            distrusted: AtomicBool::new(false),
             stable_columns: !class.wildcard && !result.columns.iter().any(|column| has_fields(&column.ty)),
             result: ArcSwap::from_pointee(result),
         };
@@ -227,6 +230,25 @@ impl PreparedCore {
     /// The server announced other columns.
     pub(crate) fn set_result(&self, result: Arc<ResultMetadata>) {
         self.result.store(result);
+    }
+
+    /// Whether rows are sure to have the columns that were announced (before v5).
+    pub(crate) fn trusts_columns(&self) -> bool {
+        self.stable_columns && !self.distrusted.load(Ordering::Acquire)
+    }
+
+    /// From now on rows bring their columns, for good: nodes may still have, and announce, the old ones (before v5).
+    pub(crate) fn distrust_columns(&self) {
+        self.distrusted.store(true, Ordering::Release);
+    }
+
+    /// Whether its rows are of this table, or of any table of this keyspace.
+    pub(crate) fn reads(&self, keyspace: &str, table: Option<&str>) -> bool {
+        self.result
+            .load()
+            .columns
+            .iter()
+            .any(|column| *column.keyspace == *keyspace && table.is_none_or(|table| *column.table == *table))
     }
 
     /// Takes over what a node said when the statement was prepared again.

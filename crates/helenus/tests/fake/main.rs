@@ -16,6 +16,7 @@ mod faults_proxy;
 mod faults_request;
 mod metrics;
 mod pools;
+mod prepared;
 mod profiles;
 mod requests;
 mod retries;

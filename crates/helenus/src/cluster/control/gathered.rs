@@ -98,6 +98,7 @@ impl Gathered {
         tracing::debug!(?event, "event");
         match event {
             Event::SchemaChange(change) => {
+                shared.tell_statements(&change);
                 let wanted = shared.wants_schema() || shared.wants_tokens();
                 if wanted {
                     self.add(What::changed(change));
