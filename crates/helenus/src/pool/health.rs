@@ -1,4 +1,4 @@
-//! How a node does, as far as its connections show: whether it answers, and how long it has been back.
+//! How a node does, as far as its connections show: whether it answers, how fast, and how long it has been back.
 //!
 //! No clock: whoever asks brings the time. What is kept is looked at and changed by requests of all threads at once, without
 //! a lock; a look that comes in between may be wrong for as long as it takes.
@@ -12,6 +12,12 @@ use crate::policy::Demotion;
 const FEW: usize = 10;
 /// So long without an answer it is called silent.
 const SILENCE: Duration = Duration::from_millis(200);
+/// Answers after which the time that they take is worked out anew.
+const WINDOW: u64 = 16;
+/// Nothing is said of what went on for longer than this in microseconds.
+const LONG: u64 = 1_000_000;
+/// Where there are many requests and few answers, it is worked out after this time in microseconds.
+const SHORT: u64 = 50_000;
 /// So long after it came back it is no longer called fresh.
 const FRESH: Duration = Duration::from_secs(60);
 
@@ -23,6 +29,19 @@ pub(super) struct Health {
     answers: AtomicU64,
     unanswered_since: AtomicU64,
     fresh_since: AtomicU64,
+    window: Window,
+}
+
+/// The answers since some moment, from which follows how long they take.
+#[derive(Debug, Default)]
+struct Window {
+    /// Microseconds since the epoch of the health.
+    since: AtomicU64,
+    /// Answers and requests in flight at that moment.
+    answers: AtomicU64,
+    in_flight: AtomicU64,
+    /// In microseconds, of the window before; 0 when nothing is known.
+    latency: AtomicU64,
 }
 
 impl Health {
@@ -32,6 +51,7 @@ impl Health {
             answers: AtomicU64::new(0),
             unanswered_since: AtomicU64::new(0),
             fresh_since: AtomicU64::new(0),
+            window: Window::default(),
         }
     }
 
@@ -61,6 +81,20 @@ impl Health {
         }
     }
 
+    /// How long the node takes for an answer, in microseconds, about; 0 when nothing is known, as when it has few requests.
+    ///
+    /// By Little's law: what is in flight on average, over the answers by time. So no request needs a clock.
+    #[inline]
+    pub(super) fn latency(&self, in_flight: usize, answers: u64, now: impl Fn() -> Instant) -> u64 {
+        let count = answers.wrapping_sub(self.window.answers.load(Ordering::Relaxed));
+        if count >= WINDOW || in_flight > FEW {
+            let now = now().saturating_duration_since(self.epoch).as_micros();
+            self.window
+                .next(in_flight as u64, answers, u64::try_from(now).unwrap_or(u64::MAX));
+        }
+        self.window.latency.load(Ordering::Relaxed)
+    }
+
     fn is_silent(&self, answers: u64, now: Instant) -> bool {
         let now = self.stamp(now);
         let since = self.unanswered_since.load(Ordering::Relaxed);
@@ -88,6 +122,25 @@ impl Health {
     }
 }
 
+impl Window {
+    fn next(&self, in_flight: u64, answers: u64, now: u64) {
+        let time = now.saturating_sub(self.since.load(Ordering::Relaxed));
+        let count = answers.wrapping_sub(self.answers.load(Ordering::Relaxed));
+        if count < WINDOW && time < SHORT {
+            return;
+        }
+        let before = self.in_flight.swap(in_flight, Ordering::Relaxed);
+        self.since.store(now, Ordering::Relaxed);
+        self.answers.store(answers, Ordering::Relaxed);
+        let latency = match before == 0 || time > LONG {
+            // It may have been idle meanwhile: what was known loses its weight.
+            true => self.latency.load(Ordering::Relaxed) / 2,
+            false => (before + in_flight).saturating_mul(time) / count.max(1).saturating_mul(2),
+        };
+        self.latency.store(latency, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +161,26 @@ mod tests {
         assert_eq!(at(10, 6, 501), None, "ten may be slow ones");
         assert_eq!(at(11, 6, 900), None, "the time counts from here");
         assert_eq!(at(11, 6, 1100), Some(Demotion::Silent));
+    }
+
+    #[test]
+    fn the_time_of_answers_follows_from_their_number_and_from_what_is_in_flight() {
+        let start = Instant::now();
+        let health = Health::new(start);
+        let at = |in_flight, answers, millis| {
+            health.latency(in_flight, answers, || start + Duration::from_millis(millis))
+        };
+        assert_eq!(at(4, 15, 1), 0, "too few answers");
+        assert_eq!(at(4, 16, 2), 0, "none was in flight before");
+        // 20 answers in 100 ms, 4 in flight: 20 ms each.
+        assert_eq!(at(4, 36, 102), 20_000);
+        // Many requests, and no answer: as long as it lasts, for all of them.
+        assert_eq!(at(12, 36, 151), 20_000);
+        assert_eq!(at(12, 36, 152), 400_000);
+        assert_eq!(at(0, 60, 160), 2_000);
+        assert_eq!(at(0, 80, 170), 1_000, "it may have been idle");
+        assert_eq!(at(3, 100, 180), 500);
+        assert_eq!(at(3, 200, 1_181), 250, "too long ago");
     }
 
     #[test]

@@ -243,7 +243,12 @@ impl Pool {
             true => self.health.demotion(in_flight, answers, crate::clock::now),
             false => Some(Demotion::Unconnected),
         };
-        NodeLoad { in_flight, demotion }
+        let latency = self.health.latency(in_flight, answers, crate::clock::now);
+        NodeLoad {
+            in_flight,
+            latency,
+            demotion,
+        }
     }
 
     /// The connection with the fewest requests in flight, for requests of the driver itself.

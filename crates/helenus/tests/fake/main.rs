@@ -15,6 +15,7 @@ mod faults_network;
 mod faults_proxy;
 mod faults_request;
 mod metrics;
+mod overload;
 mod pools;
 mod prepared;
 mod profiles;

@@ -6,7 +6,8 @@ use crate::cluster::{ClusterState, Node};
 
 /// The local datacenter's replicas of the partition first, then its other nodes; always the less busy of two.
 ///
-/// Busy is who has many requests in flight. A node that has more than ten of them and has answered none for a while comes
+/// Busy is who has many requests in flight; where one takes over four times as long for its answers as the other, who needs
+/// longer for what it has. A node that has more than ten of them and has answered none for a while comes
 /// after those that answer, and one that came up within the last minute gets its share bit by bit. So a slow node gets
 /// what it can bear. For requests whose partition is known this is [`TokenAwarePolicy`](super::TokenAwarePolicy); requests
 /// whose partition is not known are balanced in the same way over all nodes. Other datacenters are used as

@@ -19,8 +19,39 @@ pub(super) struct Chooser {
 /// A node that came up gets its whole share after so long; before, the less the fresher it is.
 const WARM_UP: Duration = Duration::from_secs(60);
 
-/// The lowest is the best.
-type Rank = (u8, usize);
+/// A node that takes so many times as long as another one is asked for as much less.
+const MUCH_LONGER: u64 = 4;
+/// Nodes that take less are all fast, in microseconds.
+const FAST: u64 = 1_000;
+
+/// How a node stands: by class, of which the lowest is the best, and within it by what it has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    class: u8,
+    in_flight: usize,
+    latency: u64,
+}
+
+impl Rank {
+    /// Of no node.
+    const NONE: Self = Self {
+        class: u8::MAX,
+        in_flight: 0,
+        latency: 0,
+    };
+
+    /// Whether this one rather than the other is to be asked. `tries`: nodes that are idle get their chance, however slow.
+    fn is_better(self, other: Self, tries: bool) -> bool {
+        let (mine, its) = (self.latency.max(FAST), other.latency.max(FAST));
+        let idle = tries && (self.in_flight == 0 || other.in_flight == 0);
+        let alike = mine <= MUCH_LONGER * its && its <= MUCH_LONGER * mine;
+        if self.class != other.class || alike || idle {
+            return (self.class, self.in_flight) < (other.class, other.in_flight);
+        }
+        let work = |rank: Self, latency: u64| (rank.in_flight as u64 + 1).saturating_mul(latency);
+        work(self, mine) < work(other, its)
+    }
+}
 
 impl Chooser {
     pub(super) fn new() -> Self {
@@ -85,7 +116,10 @@ impl Chooser {
             let chance = self.chance.next();
             let length = first.len();
             first.rotate_left((chance % length as u64) as usize);
-            first.sort_by_cached_key(|node| self.rank(request, node));
+            first.sort_by_cached_key(|node| {
+                let rank = self.rank(request, node);
+                (rank.class, rank.in_flight)
+            });
         }
         Ok(plan.after_all(first))
     }
@@ -109,13 +143,16 @@ impl Chooser {
         });
         let rank = |at: usize| {
             let node = preferred.get(at).and_then(|index| plan.listed(index));
-            node.map_or((u8::MAX, 0), |node| self.rank(request, node))
+            node.map_or(Rank::NONE, |node| self.rank(request, node))
         };
         let mut first = (rank(0), 0);
         if best > 1 {
-            first = first.min((rank(1), 1));
+            let other = rank(1);
+            if other.is_better(first.0, tries(chance)) {
+                first = (other, 1);
+            }
         }
-        if first.0.0 > 0 {
+        if first.0.class > 0 {
             // Rather any other that does well.
             let others = (0..preferred.len()).map(|at| (rank(at), at));
             first = others.min().unwrap_or(first);
@@ -134,17 +171,17 @@ impl Chooser {
         }
         let rank = |at: usize| {
             let node = u16::try_from(at).ok().and_then(|index| plan.listed(index));
-            node.map_or((u8::MAX, 0), |node| self.rank(request, node))
+            node.map_or(Rank::NONE, |node| self.rank(request, node))
         };
-        let step = 1 + (self.chance.next() % (count as u64 - 1)) as usize;
+        let chance = self.chance.next();
+        let step = 1 + (chance % (count as u64 - 1)) as usize;
         let other = (mine + step) % count;
         let (of_mine, of_other) = (rank(mine), rank(other));
-        let mut first = if of_other < of_mine {
-            (of_other, other)
-        } else {
-            (of_mine, mine)
+        let mut first = match of_other.is_better(of_mine, tries(chance)) {
+            true => (of_other, other),
+            false => (of_mine, mine),
         };
-        if first.0.0 > 0 {
+        if first.0.class > 0 {
             let others = places.map(|at| (mine + at) % count).map(|at| (rank(at), at));
             first = others.min_by_key(|(rank, _)| *rank).unwrap_or(first);
         }
@@ -159,14 +196,22 @@ impl Chooser {
     }
 
     fn rank(&self, request: &RouteContext<'_>, node: &Arc<Node>) -> Rank {
-        let NodeLoad { in_flight, demotion } = request.load(node);
+        let NodeLoad {
+            in_flight,
+            latency,
+            demotion,
+        } = request.load(node);
         let class = match demotion {
             None => 0,
             Some(Demotion::Fresh(age)) => u8::from(!self.is_warm(age)),
             Some(Demotion::Silent) => 2,
             Some(Demotion::Unconnected) => 3,
         };
-        (class, in_flight)
+        Rank {
+            class,
+            in_flight,
+            latency,
+        }
     }
 
     /// By chance, the more likely the longer it is up.
@@ -175,4 +220,9 @@ impl Chooser {
         let chosen = self.chance.next() % WARM_UP.as_millis().max(1) as u64;
         u128::from(chosen) >= left.as_millis()
     }
+}
+
+/// Once in 32 times.
+fn tries(chance: u64) -> bool {
+    chance >> 59 == 0
 }

@@ -37,6 +37,8 @@ enum Source<'a> {
 pub(crate) struct NodeLoad {
     /// Requests of the session that it has not answered yet.
     pub(crate) in_flight: usize,
+    /// How long it takes for an answer at the moment, in microseconds, about; 0 when it has too few requests to tell.
+    pub(crate) latency: u64,
     /// Why it should get fewer requests than its load alone says.
     pub(crate) demotion: Option<Demotion>,
 }
@@ -121,8 +123,8 @@ impl<'a> RouteContext<'a> {
         match self.source {
             Source::Session(session) => session.pools().of(node).map_or(
                 NodeLoad {
-                    in_flight: 0,
                     demotion: Some(Demotion::Unconnected),
+                    ..NodeLoad::default()
                 },
                 Pool::load,
             ),

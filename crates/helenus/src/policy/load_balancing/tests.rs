@@ -122,6 +122,7 @@ fn load(in_flight: usize, demotion: impl Into<Option<Demotion>>) -> NodeLoad {
     NodeLoad {
         in_flight,
         demotion: demotion.into(),
+        latency: 0,
     }
 }
 
@@ -132,7 +133,11 @@ fn any_load() -> impl Strategy<Value = NodeLoad> {
         1 => Just(Some(Demotion::Silent)),
         1 => Just(Some(Demotion::Unconnected)),
     ];
-    (0..30_usize, demotion).prop_map(|(in_flight, demotion)| NodeLoad { in_flight, demotion })
+    (0..30_usize, 0..1_000_000_u64, demotion).prop_map(|(in_flight, latency, demotion)| NodeLoad {
+        in_flight,
+        latency,
+        demotion,
+    })
 }
 
 fn any_facts() -> impl Strategy<Value = Facts> {
@@ -290,6 +295,30 @@ fn of_two_nodes_the_less_busy_one_is_asked() {
         assert_eq!(firsts[3], 0);
         assert!(firsts[2] > firsts[1] && firsts[1] > 50, "{firsts:?}");
     }
+}
+
+#[test]
+fn a_node_that_takes_much_longer_holds_as_much_fewer_requests_and_is_tried_again_when_it_has_none() {
+    let state = cluster(&[2], 1);
+    let policy = DefaultPolicy::new();
+    let share = |slow: (usize, u64), fast: (usize, u64)| {
+        let load = |(in_flight, latency)| NodeLoad {
+            in_flight,
+            latency,
+            demotion: None,
+        };
+        let facts = Facts {
+            loads: HashMap::from([(1, load(slow)), (2, load(fast))]),
+            ..Facts::default()
+        };
+        let firsts = (0..1000).filter(|_| plan(&policy, &state, &facts)[0].slot() == 1);
+        firsts.count()
+    };
+    assert_eq!(share((1, 100_000), (20, 2_000)), 0);
+    assert_eq!(share((1, 100_000), (120, 2_000)), 1000);
+    assert_eq!(share((5, 7_900), (6, 2_000)), 1000, "not so much longer");
+    let tried = share((0, 100_000), (20, 2_000));
+    assert!((5..100).contains(&tried), "{tried}");
 }
 
 #[test]
