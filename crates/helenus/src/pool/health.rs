@@ -15,7 +15,7 @@ const SILENCE: Duration = Duration::from_millis(200);
 /// Answers after which the time that they take is worked out anew.
 const WINDOW: u64 = 16;
 /// Nothing is said of what went on for longer than this in microseconds.
-const LONG: u64 = 1_000_000;
+const LONG: u64 = 10_000_000;
 /// Where there are many requests and few answers, it is worked out after this time in microseconds.
 const SHORT: u64 = 50_000;
 /// So long after it came back it is no longer called fresh.
@@ -126,7 +126,18 @@ impl Window {
     fn next(&self, in_flight: u64, answers: u64, now: u64) {
         let time = now.saturating_sub(self.since.load(Ordering::Relaxed));
         let count = answers.wrapping_sub(self.answers.load(Ordering::Relaxed));
-        if count < WINDOW && time < SHORT {
+        if count < WINDOW {
+            let begins_idle = self.in_flight.load(Ordering::Relaxed) == 0;
+            if begins_idle && in_flight > FEW as u64 {
+                self.since.store(now, Ordering::Relaxed);
+                self.answers.store(answers, Ordering::Relaxed);
+                self.in_flight.store(in_flight, Ordering::Relaxed);
+            } else if time >= SHORT {
+                // As long as it lasts it cannot be shorter.
+                let so_far = in_flight.min(self.in_flight.load(Ordering::Relaxed));
+                let least = so_far.saturating_mul(time) / count.max(1);
+                self.latency.fetch_max(least.min(LONG), Ordering::Relaxed);
+            }
             return;
         }
         let before = self.in_flight.swap(in_flight, Ordering::Relaxed);
@@ -176,11 +187,12 @@ mod tests {
         assert_eq!(at(4, 36, 102), 20_000);
         // Many requests, and no answer: as long as it lasts, for all of them.
         assert_eq!(at(12, 36, 151), 20_000);
-        assert_eq!(at(12, 36, 152), 400_000);
-        assert_eq!(at(0, 60, 160), 2_000);
-        assert_eq!(at(0, 80, 170), 1_000, "it may have been idle");
-        assert_eq!(at(3, 100, 180), 500);
-        assert_eq!(at(3, 200, 1_181), 250, "too long ago");
+        assert_eq!(at(12, 36, 152), 200_000);
+        // 24 answers in 58 ms, 2 in flight on average.
+        assert_eq!(at(0, 60, 160), 4_833);
+        assert_eq!(at(0, 80, 170), 2_416, "it may have been idle");
+        assert_eq!(at(3, 100, 180), 1_208);
+        assert_eq!(at(3, 200, 10_181), 604, "too long ago");
     }
 
     #[test]

@@ -44,7 +44,8 @@ impl Rank {
     fn is_better(self, other: Self, tries: bool) -> bool {
         let (mine, its) = (self.latency.max(FAST), other.latency.max(FAST));
         let idle = tries && (self.in_flight == 0 || other.in_flight == 0);
-        let alike = mine <= MUCH_LONGER * its && its <= MUCH_LONGER * mine;
+        let unknown = self.latency == 0 || other.latency == 0;
+        let alike = unknown || mine <= MUCH_LONGER * its && its <= MUCH_LONGER * mine;
         if self.class != other.class || alike || idle {
             return (self.class, self.in_flight) < (other.class, other.in_flight);
         }
