@@ -59,7 +59,10 @@ impl SchemaSnapshot {
     fn tokens(&self) -> Vec<(String, Vec<String>)> {
         let nodes = self.0.nodes().iter();
         nodes
-            .map(|node| (node.host_id().to_string(), node.tokens().to_vec()))
+            .map(|node| {
+                let tokens = node.tokens().map(str::to_owned).collect();
+                (node.host_id().to_string(), tokens)
+            })
             .collect()
     }
 

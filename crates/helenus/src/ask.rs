@@ -147,6 +147,17 @@ impl<'a> SystemRow<'a> {
         self.columns.iter().map(|column| &*column.name)
     }
 
+    /// Appends what tells rows apart: the names and cells of the columns that are wanted.
+    pub(crate) fn write_cells(&self, wanted: impl Fn(&str) -> bool, out: &mut Vec<u8>) {
+        for (column, cell) in self.columns.iter().zip(&self.cells) {
+            if let Some(cell) = cell.filter(|_| wanted(&column.name)) {
+                out.extend_from_slice(column.name.as_bytes());
+                out.extend_from_slice(&cell.as_slice().len().to_be_bytes());
+                out.extend_from_slice(cell.as_slice());
+            }
+        }
+    }
+
     /// The value of a column; `None` when it is null, of another type, or there is no such column.
     pub(crate) fn get<T: DeserializeValue<'a>>(&self, name: &str) -> Option<T> {
         let at = self.columns.iter().position(|column| *column.name == *name)?;

@@ -137,9 +137,11 @@ fn facts(row: &SystemRow<'_>, default_port: u16) -> Option<NodeFacts> {
     let address = address.filter(|ip| !ip.is_unspecified()).or(broadcast_address);
     let address = address.filter(|ip| !ip.is_unspecified());
     let shared = |text: Option<String>| text.map(Arc::from);
-    let mut tokens: Vec<String> = row.get("tokens").unwrap_or_default();
+    let mut tokens: Vec<&str> = row.get("tokens").unwrap_or_default();
     // A set: its order says nothing, and must not make a difference.
-    tokens.sort_unstable();
+    if !tokens.is_sorted() {
+        tokens.sort_unstable();
+    }
     Some(NodeFacts {
         host_id,
         given: None,
@@ -150,6 +152,6 @@ fn facts(row: &SystemRow<'_>, default_port: u16) -> Option<NodeFacts> {
         rack: shared(row.get("rack")),
         release_version: row.get("release_version"),
         dse_version: row.get("dse_version"),
-        tokens,
+        tokens: tokens.into_iter().collect(),
     })
 }

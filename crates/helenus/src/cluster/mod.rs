@@ -5,6 +5,7 @@ mod contact_point;
 mod control;
 mod discovery;
 mod events;
+pub(crate) mod identity;
 mod node;
 mod reach;
 mod search;

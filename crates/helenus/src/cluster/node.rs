@@ -41,7 +41,43 @@ pub struct NodeFacts {
     pub(crate) rack: Option<Arc<str>>,
     pub(crate) release_version: Option<String>,
     pub(crate) dse_version: Option<String>,
-    pub(crate) tokens: Vec<String>,
+    pub(crate) tokens: TokenTexts,
+}
+
+/// The tokens of a node, as text, in one piece of memory: a large cluster has hundreds of thousands.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) struct TokenTexts {
+    /// Parted by commas, which no token of any partitioner has.
+    joined: Box<str>,
+    count: usize,
+}
+
+impl TokenTexts {
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        self.joined.split(',').take(self.count)
+    }
+}
+
+impl<S: AsRef<str>> FromIterator<S> for TokenTexts {
+    fn from_iter<I: IntoIterator<Item = S>>(tokens: I) -> Self {
+        let (mut joined, mut count) = (String::new(), 0);
+        for token in tokens {
+            let token = token.as_ref();
+            if token.contains(',') {
+                tracing::warn!(token, "token is skipped: not one of any partitioner");
+                continue;
+            }
+            if count > 0 {
+                joined.push(',');
+            }
+            joined.push_str(token);
+            count += 1;
+        }
+        Self {
+            joined: joined.into(),
+            count,
+        }
+    }
 }
 
 impl NodeFacts {
@@ -86,8 +122,13 @@ impl NodeFacts {
     }
 
     /// Its tokens, as the partitioner prints them.
-    pub fn tokens(&self) -> &[String] {
-        &self.tokens
+    pub fn tokens(&self) -> impl Iterator<Item = &str> {
+        self.tokens.iter()
+    }
+
+    /// How many tokens it has.
+    pub fn token_count(&self) -> usize {
+        self.tokens.count
     }
 }
 
@@ -172,8 +213,13 @@ impl Node {
     }
 
     /// Its tokens, as the partitioner prints them.
-    pub fn tokens(&self) -> &[String] {
-        &self.facts.tokens
+    pub fn tokens(&self) -> impl Iterator<Item = &str> {
+        self.facts.tokens()
+    }
+
+    /// How many tokens it has.
+    pub fn token_count(&self) -> usize {
+        self.facts.token_count()
     }
 
     /// Whether there is an open connection to it; `None` before the first was tried. Of a node that no session connects to:
@@ -204,6 +250,11 @@ impl Node {
                 cluster.node_changed_state(self, up);
             }
         }
+    }
+
+    /// The cluster, as long as somebody holds it.
+    pub(crate) fn cluster(&self) -> Option<Arc<ClusterShared>> {
+        self.status.cluster.upgrade()
     }
 
     pub(crate) fn slot(&self) -> usize {

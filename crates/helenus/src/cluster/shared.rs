@@ -160,6 +160,20 @@ impl ClusterShared {
         }
     }
 
+    /// Has the nodes read again, some time soon.
+    pub(super) fn look_again(&self) {
+        if let Some(control) = self.control() {
+            let (done, _) = oneshot::channel();
+            let what = What::Nodes;
+            // Without a control connection they are read when there is one again.
+            let _ = control.send(Command {
+                what,
+                forced: true,
+                done,
+            });
+        }
+    }
+
     pub(crate) fn wants_schema(&self) -> bool {
         self.schema_metadata.load(Ordering::Relaxed)
     }

@@ -42,6 +42,8 @@ pub enum ConnectStep {
     Register,
     /// `USE` was sent.
     UseKeyspace,
+    /// A node that was lost before was asked who it is.
+    Identity,
 }
 
 impl std::fmt::Display for ConnectStep {
@@ -53,6 +55,7 @@ impl std::fmt::Display for ConnectStep {
             Self::Authentication => "authenticating",
             Self::Register => "registering for events",
             Self::UseKeyspace => "setting the keyspace",
+            Self::Identity => "asking who it is",
         })
     }
 }
@@ -119,6 +122,22 @@ pub enum ConnectErrorKind {
     UnexpectedMessage {
         /// The opcode, in words.
         found: String,
+    },
+    /// Another cluster has taken over the address.
+    #[error("it belongs to the cluster {found:?}, not to {expected:?}")]
+    OtherCluster {
+        /// The name of the cluster that answers.
+        found: String,
+        /// The name of the cluster that is connected to.
+        expected: String,
+    },
+    /// Another node of the cluster has taken over the address.
+    #[error("it is the node {found}, not {expected}")]
+    OtherNode {
+        /// The host id of the node that answers.
+        found: uuid::Uuid,
+        /// The host id of the node that was there before.
+        expected: uuid::Uuid,
     },
     /// A request of the handshake could not be encoded.
     #[error("{0}")]

@@ -12,6 +12,7 @@ use super::backoff::{Backoff, Retry};
 use super::size::Size;
 use super::{Added, Pool, Progress, quote};
 use crate::ask::query;
+use crate::cluster::identity;
 use crate::connection::{CloseReason, ConnectError, Connection};
 
 /// How long a connection that is replaced, or not needed any more, may wait for its answers.
@@ -110,6 +111,16 @@ async fn open(pool: &Pool) -> Opening {
             return Opening::Failed(Some(error));
         }
     };
+    if pool.was_down() {
+        let checked = tokio::select! {
+            checked = identity::check(&pool.node, &connection) => checked,
+            () = closed(pool) => return Opening::PoolClosed,
+        };
+        if let Err(error) = checked {
+            connection.close(CloseReason::NodeRemoved);
+            return Opening::Failed(Some(error));
+        }
+    }
     let mut keyspace = config.keyspace.clone();
     loop {
         match pool.add(&connection, keyspace.as_deref()) {

@@ -392,6 +392,11 @@ impl Pool {
         }
     }
 
+    /// Whether it had connections and lost them.
+    fn was_down(&self) -> bool {
+        self.was_down.load(Ordering::Relaxed)
+    }
+
     /// There is a connection now.
     fn came_up(&self) {
         if self.was_down.swap(false, Ordering::Relaxed) {

@@ -72,6 +72,7 @@ fn build(mut keyspaces: Keyspaces, rows: &SchemaRows) -> Schema {
     }
     add_types(&mut keyspaces, &rows.types);
     let mut columns = columns(&keyspaces, rows);
+    let mut options = KnownOptions::default();
     let mut others = Others::new(&keyspaces, rows);
     for (row, is_virtual) in both(&rows.tables, &rows.virtual_tables) {
         let Some((keyspace, name)) = place(&row, "table_name").and_then(|at| in_keyspace(&mut keyspaces, at))
@@ -87,7 +88,7 @@ fn build(mut keyspaces: Keyspaces, rows: &SchemaRows) -> Schema {
             name: key.1.clone(),
             id: row.get("id"),
             columns: Columns::new(of_table),
-            options: options(&row),
+            options: options.of(&row),
             indexes,
             triggers,
             is_compact,
@@ -112,7 +113,7 @@ fn build(mut keyspaces: Keyspaces, rows: &SchemaRows) -> Schema {
                     .remove(&(keyspace.name.to_string(), name.clone()))
                     .unwrap_or_default(),
             ),
-            options: options(&row),
+            options: options.of(&row),
         };
         keyspace.views.insert(name, Arc::new(view));
     }
@@ -300,43 +301,68 @@ fn columns(keyspaces: &Keyspaces, rows: &SchemaRows) -> ColumnsByTable {
         }
     }
     let mut found = ColumnsByTable::new();
-    // The same types come again and again.
-    let mut types: HashMap<(Arc<str>, String), CqlType> = HashMap::new();
+    // Rows of the same table follow each other.
+    let (mut at, mut of_table) = ((String::new(), String::new()), Vec::new());
+    let mut types = KnownTypes::default();
     for (row, _) in both(&rows.columns, &rows.virtual_columns) {
-        let (Some(at), Some(name), Some(type_text)) = (
-            place(&row, "table_name"),
+        let (Some(keyspace), Some(table), Some(name), Some(type_text)) = (
+            row.get::<&str>("keyspace_name"),
+            row.get::<&str>("table_name"),
             row.get::<String>("column_name"),
-            row.get::<String>("type"),
+            row.get::<&str>("type"),
         ) else {
             continue;
         };
-        let Some(keyspace) = keyspaces.get(&*at.0) else {
+        if at.0 != keyspace || at.1 != table {
+            let before = std::mem::replace(&mut at, (keyspace.to_owned(), table.to_owned()));
+            found.entry(before).or_default().append(&mut of_table);
+        }
+        let Some(keyspace) = keyspaces.get(keyspace) else {
             continue;
         };
-        let known = types.entry((Arc::clone(&keyspace.name), type_text.clone())).or_insert_with(|| {
-            parse(keyspace, &type_text).unwrap_or_else(|| {
-                tracing::warn!(keyspace = %at.0, table = %at.1, column = %name, ty = %type_text, "type is not known");
-                CqlType::Custom(type_text.as_str().into())
-            })
-        });
-        let kind = match row.get::<String>("kind").as_deref() {
+        let (type_text, ty) = types.of(keyspace, type_text);
+        let kind = match row.get::<&str>("kind") {
             Some("partition_key") => ColumnKind::PartitionKey,
             Some("clustering") => ColumnKind::Clustering,
             Some("static") => ColumnKind::Static,
             _ => ColumnKind::Regular,
         };
-        let column = Column {
-            mask: masks.remove(&(at.0.clone(), at.1.clone(), name.clone())),
+        let mask = match masks.is_empty() {
+            true => None,
+            false => masks.remove(&(at.0.clone(), at.1.clone(), name.clone())),
+        };
+        of_table.push(Column {
+            mask,
             name,
             kind,
             position: row.get("position").unwrap_or_default(),
-            descending: row.get::<String>("clustering_order").as_deref() == Some("desc"),
-            ty: known.clone(),
+            descending: row.get::<&str>("clustering_order") == Some("desc"),
+            ty,
             type_text,
-        };
-        found.entry(at).or_default().push(column);
+        });
     }
+    found.entry(at).or_default().append(&mut of_table);
     found
+}
+
+/// Types by keyspace and text: the same ones come again and again.
+#[derive(Default)]
+struct KnownTypes(HashMap<Arc<str>, HashMap<Arc<str>, CqlType>>);
+
+impl KnownTypes {
+    fn of(&mut self, keyspace: &Keyspace, text: &str) -> (Arc<str>, CqlType) {
+        let of_keyspace = self.0.entry(Arc::clone(&keyspace.name)).or_default();
+        if let Some((text, ty)) = of_keyspace.get_key_value(text) {
+            return (Arc::clone(text), ty.clone());
+        }
+        let ty = parse(keyspace, text).unwrap_or_else(|| {
+            tracing::warn!(keyspace = %keyspace.name, ty = %text, "type of a column is not known");
+            CqlType::Custom(text.into())
+        });
+        let text: Arc<str> = text.into();
+        of_keyspace.insert(Arc::clone(&text), ty.clone());
+        (text, ty)
+    }
 }
 
 /// The function that masks a column, and its arguments, as CQL.
@@ -376,7 +402,7 @@ fn without_hidden(row: &SystemRow<'_>, mut columns: Vec<Column>) -> (bool, Vec<C
     }
     if dense {
         // A compact table with nothing but a primary key has a column without name or type.
-        columns.retain(|column| column.kind != ColumnKind::Regular || column.type_text != "empty");
+        columns.retain(|column| column.kind != ColumnKind::Regular || *column.type_text != *"empty");
     } else if !compound && !super_ {
         // Static columns are what was declared; clustering and regular ones are of the Thrift layout.
         columns.retain(|column| matches!(column.kind, ColumnKind::PartitionKey | ColumnKind::Static));
@@ -401,6 +427,19 @@ const NO_OPTIONS: [&str; 9] = [
     "include_all_columns",
     "where_clause",
 ];
+
+/// Options by the bytes of their cells: most tables have the same.
+#[derive(Default)]
+struct KnownOptions(HashMap<Vec<u8>, Arc<TableOptions>>);
+
+impl KnownOptions {
+    fn of(&mut self, row: &SystemRow<'_>) -> Arc<TableOptions> {
+        let mut cells = Vec::new();
+        row.write_cells(|name| !NO_OPTIONS.contains(&name), &mut cells);
+        let known = self.0.entry(cells).or_insert_with(|| Arc::new(options(row)));
+        Arc::clone(known)
+    }
+}
 
 fn options(row: &SystemRow<'_>) -> TableOptions {
     let mut options = TableOptions::new();

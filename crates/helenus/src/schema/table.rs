@@ -32,7 +32,7 @@ pub struct Column {
     pub(super) position: i32,
     pub(super) descending: bool,
     pub(super) ty: CqlType,
-    pub(super) type_text: String,
+    pub(super) type_text: Arc<str>,
     pub(super) mask: Option<String>,
 }
 
@@ -188,7 +188,8 @@ pub struct Table {
     pub(super) name: String,
     pub(super) id: Option<Uuid>,
     pub(super) columns: Columns,
-    pub(super) options: TableOptions,
+    /// Many tables have the same.
+    pub(super) options: Arc<TableOptions>,
     pub(super) indexes: BTreeMap<String, Index>,
     pub(super) triggers: BTreeMap<String, Trigger>,
     pub(super) is_compact: bool,

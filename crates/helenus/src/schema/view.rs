@@ -18,7 +18,7 @@ pub struct MaterializedView {
     pub(super) include_all_columns: bool,
     pub(super) where_clause: String,
     pub(super) columns: Columns,
-    pub(super) options: TableOptions,
+    pub(super) options: Arc<TableOptions>,
 }
 
 impl MaterializedView {

@@ -7,7 +7,7 @@ use helenus::{ClusterEvent, ProtocolVersion};
 use helenus_protocol::{ErrorCode, Event, Opcode, StatusChange, TopologyChange};
 use helenus_testkit::fake::{Action, FakeCluster, FakeNode, NodeInfo, Reply};
 
-use crate::common::{builder, cluster_builder, connected, script, session, soon};
+use crate::common::{builder, cluster_builder, cluster_session, connected, script, session, soon};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -191,4 +191,27 @@ async fn fault_38_bad_rows_of_peers_are_skipped_and_the_others_used() {
     let expected: Vec<_> = cluster.contact_points().into_iter().map(Some).collect();
     assert_eq!(addresses, expected);
     session.query("X", ()).await.unwrap();
+}
+
+#[tokio::test]
+async fn fault_39_a_node_that_comes_back_as_one_of_another_cluster_stays_down() {
+    let mut cluster = FakeCluster::start(&[("dc1", 2)], script()).await.unwrap();
+    let session = cluster_session(&cluster).await;
+    connected(&session, 2).await;
+    cluster.node_mut(1).stop().await;
+    soon(async {
+        while session.connections().open > 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    cluster.topology(|topology| "Other".clone_into(&mut topology.cluster_name));
+    let before = cluster.node(1).accepted_count();
+    cluster.node_mut(1).listen_again().await.unwrap();
+    let refused = |node: &FakeNode| node.accepted_count() >= before + 3;
+    soon(cluster.node(1).wait_until(refused)).await;
+    assert_eq!(session.connections().open, 1);
+    session.query("X", ()).await.unwrap();
+    cluster.topology(|topology| "Fake Cluster".clone_into(&mut topology.cluster_name));
+    connected(&session, 2).await;
 }

@@ -17,7 +17,11 @@ impl ClusterState {
                 rpc_address: Some(address),
                 datacenter: Some((*datacenter).into()),
                 rack: Some((*rack).into()),
-                tokens: vec![(i64::MIN.wrapping_add_unsigned(step * (index as u64 + 1))).to_string()],
+                tokens: [i64::MIN
+                    .wrapping_add_unsigned(step * (index as u64 + 1))
+                    .to_string()]
+                .into_iter()
+                .collect(),
                 ..NodeFacts::default()
             };
             Arc::new(Node::new(address.into(), facts, last.into(), Weak::new()))

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::replication::{ReplicationFactor, ReplicationStrategy};
-use super::{Partitioner, Token};
+use super::{Partitioner, Token, from_hex};
 use crate::cluster::Node;
 
 /// The tokens of all nodes, in their order.
@@ -58,24 +58,23 @@ impl TokenRing {
             return Self::default();
         };
         let (places, datacenters) = places(&nodes);
-        let mut owned = Vec::with_capacity(nodes.iter().map(|node| node.tokens().len()).sum());
-        for (number, node) in (0_u32..).zip(nodes.iter()) {
-            for text in node.tokens() {
-                match partitioner.parse(text) {
-                    Some(token) => owned.push((token, number)),
-                    None => {
-                        tracing::warn!(%node, token = %text, "token is skipped: not one of the partitioner")
-                    }
-                }
+        let (tokens, owners) = match partitioner {
+            Partitioner::Murmur3 => {
+                let (tokens, owners) = in_order(&nodes, |text| text.parse().ok());
+                (Tokens::Murmur3(tokens), owners)
             }
-        }
-        owned.sort_unstable();
-        // While nodes are replaced two may claim the same token: the first one stands.
-        owned.dedup_by(|second, first| second.0 == first.0);
-        let owners = owned.iter().map(|(_, node)| *node).collect();
+            Partitioner::Random => {
+                let (tokens, owners) = in_order(&nodes, |text| text.parse().ok());
+                (Tokens::Random(tokens), owners)
+            }
+            Partitioner::ByteOrdered => {
+                let (tokens, owners) = in_order(&nodes, from_hex);
+                (Tokens::ByteOrdered(tokens), owners)
+            }
+        };
         Self {
             partitioner: Some(partitioner),
-            tokens: Tokens::new(partitioner, owned.into_iter().map(|(token, _)| token)),
+            tokens,
             owners,
             nodes,
             places,
@@ -230,36 +229,23 @@ struct Wanted {
     repeats: usize,
 }
 
-impl Tokens {
-    /// Of tokens in their order, all of this partitioner.
-    fn new(partitioner: Partitioner, tokens: impl Iterator<Item = Token>) -> Self {
-        match partitioner {
-            Partitioner::Murmur3 => Self::Murmur3(
-                tokens
-                    .filter_map(|token| match token {
-                        Token::Murmur3(token) => Some(token),
-                        _ => None,
-                    })
-                    .collect(),
-            ),
-            Partitioner::Random => Self::Random(
-                tokens
-                    .filter_map(|token| match token {
-                        Token::Random(token) => Some(token),
-                        _ => None,
-                    })
-                    .collect(),
-            ),
-            Partitioner::ByteOrdered => Self::ByteOrdered(
-                tokens
-                    .filter_map(|token| match token {
-                        Token::ByteOrdered(token) => Some(token),
-                        _ => None,
-                    })
-                    .collect(),
-            ),
+/// The tokens of all nodes in the order of the ring, and the number of the node of each.
+fn in_order<T: Ord>(nodes: &[Arc<Node>], parse: impl Fn(&str) -> Option<T>) -> (Box<[T]>, Box<[u32]>) {
+    let count = nodes.iter().map(|node| node.token_count()).sum();
+    let mut owned: Vec<(T, u32)> = Vec::with_capacity(count);
+    for (number, node) in (0_u32..).zip(nodes) {
+        for text in node.tokens() {
+            match parse(text) {
+                Some(token) => owned.push((token, number)),
+                None => tracing::warn!(%node, token = %text, "token is skipped: not one of the partitioner"),
+            }
         }
     }
+    owned.sort_unstable();
+    // While nodes are replaced two may claim the same token: the first one stands.
+    owned.dedup_by(|second, first| second.0 == first.0);
+    let owners = owned.iter().map(|(_, node)| *node).collect();
+    (owned.into_iter().map(|(token, _)| token).collect(), owners)
 }
 
 fn places(nodes: &[Arc<Node>]) -> (Box<[Place]>, Box<[Datacenter]>) {
@@ -282,7 +268,7 @@ fn places(nodes: &[Arc<Node>]) -> (Box<[Place]>, Box<[Datacenter]>) {
         let next = u32::try_from(racks.len()).unwrap_or(u32::MAX);
         let rack = *racks.entry((datacenter, node.rack())).or_insert(next);
         if let Some(found) = datacenters.get_mut(datacenter as usize)
-            && !node.tokens().is_empty()
+            && node.token_count() > 0
         {
             found.nodes += 1;
             found.racks += usize::from(owning_racks.insert(rack));
