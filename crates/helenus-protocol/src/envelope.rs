@@ -324,6 +324,14 @@ impl EnvelopeDecoder {
                     return Ok(None);
                 }
                 let header = EnvelopeHeader::decode(&self.buffer)?;
+                let end = HEADER_LENGTH + header.length;
+                if header.length <= COPIED_LENGTH
+                    && let Some(body) = self.buffer.get(HEADER_LENGTH..end)
+                {
+                    let body = copied(body);
+                    self.buffer.advance(end);
+                    return Ok(Some((header, body)));
+                }
                 self.buffer.advance(HEADER_LENGTH);
                 self.header = Some(header);
                 header
@@ -340,18 +348,47 @@ impl EnvelopeDecoder {
         if length > COPIED_LENGTH {
             return self.buffer.split_to(length).freeze();
         }
-        let body = match &self.buffer[..length] {
-            VOID => Bytes::from_static(VOID),
-            body => Bytes::copy_from_slice(body),
-        };
+        let body = copied(&self.buffer[..length]);
         self.buffer.advance(length);
         body
+    }
+
+    /// The next envelope, if that is a plain RESULT of kind Void: most answers to writes are. Anything else stays.
+    #[inline]
+    pub(crate) fn next_void(&mut self) -> Option<(EnvelopeHeader, Bytes)> {
+        const LENGTH: u8 = VOID.len() as u8;
+        let Some(&[version, 0, stream0, stream1, 0x08, 0, 0, 0, LENGTH, ref body @ ..]) =
+            self.buffer.first_chunk::<{ HEADER_LENGTH + VOID.len() }>()
+        else {
+            return None;
+        };
+        if self.header.is_some() || body != VOID || version & 0x80 == 0 {
+            return None;
+        }
+        let header = EnvelopeHeader {
+            version: ProtocolVersion::from_number(version & 0x7F)?,
+            direction: Direction::Response,
+            flags: EnvelopeFlags::default(),
+            stream: i16::from_be_bytes([stream0, stream1]),
+            opcode: Opcode::Result,
+            length: VOID.len(),
+        };
+        self.buffer.advance(HEADER_LENGTH + VOID.len());
+        Some((header, Bytes::from_static(VOID)))
     }
 
     /// Takes out all bytes that were not yet cut, for the change to segments after STARTUP (v5 §2).
     pub fn take_rest(&mut self) -> BytesMut {
         debug_assert!(self.header.is_none(), "framing changes between envelopes only");
         std::mem::take(&mut self.buffer)
+    }
+}
+
+/// A body that does not share memory with the buffer.
+fn copied(body: &[u8]) -> Bytes {
+    match body {
+        VOID => Bytes::from_static(VOID),
+        body => Bytes::copy_from_slice(body),
     }
 }
 
@@ -418,5 +455,38 @@ mod tests {
             assert_eq!(bodies, [&b"hello"[..], b"", b"world!"]);
             assert_eq!(decoder.missing(), HEADER_LENGTH);
         }
+    }
+
+    #[test]
+    fn results_without_anything_in_them_are_taken_at_once_and_all_else_is_left() {
+        const PLAIN: [u8; 13] = [0x84, 0, 1, 2, 8, 0, 0, 0, 4, 0, 0, 0, 1];
+        let decoder = |bytes: &[u8]| EnvelopeDecoder {
+            buffer: bytes.into(),
+            header: None,
+        };
+        let followed = [&PLAIN[..], &HEADER].concat();
+        let (mut short, mut long) = (decoder(&followed), decoder(&followed));
+        assert_eq!(short.next_void(), long.next_envelope().unwrap());
+        assert_eq!(short.buffer(), &HEADER[..]);
+        assert_eq!(long.buffer(), &HEADER[..]);
+        assert_eq!(short.next_void(), None, "tracing");
+        for length in 0..PLAIN.len() {
+            assert_eq!(decoder(&PLAIN[..length]).next_void(), None, "cut");
+        }
+        // Another byte anywhere but in the stream id, or another version, makes it something else.
+        for at in [0, 1, 4, 5, 8, 9, 12] {
+            let mut other = PLAIN;
+            other[at] ^= 0x40;
+            let mut other = decoder(&other);
+            assert_eq!(
+                (other.next_void(), other.buffer().len()),
+                (None, PLAIN.len()),
+                "byte {at}"
+            );
+        }
+        let mut begun = decoder(&HEADER);
+        assert_eq!(begun.next_envelope(), Ok(None));
+        begun.buffer().extend_from_slice(&PLAIN);
+        assert_eq!(begun.next_void(), None, "it is the body of another one");
     }
 }

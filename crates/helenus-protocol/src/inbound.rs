@@ -85,6 +85,12 @@ impl InboundDecoder {
     )]
     pub fn next(&mut self) -> Result<Option<Envelope>, ProtocolError> {
         loop {
+            if self.direction == Direction::Response
+                && let Some((header, body)) = self.envelopes.next_void()
+            {
+                self.spread = self.spread && !self.envelopes.is_idle();
+                return Ok(Some(Envelope { header, body }));
+            }
             if let Some((header, body)) = self.envelopes.next_envelope()? {
                 self.spread = self.spread && !self.envelopes.is_idle();
                 return self.accept(header, body).map(Some);

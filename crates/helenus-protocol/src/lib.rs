@@ -50,12 +50,12 @@ pub use notation::{RawValue, Reader, write};
 pub use request::{
     AuthResponse, Batch, BatchEntry, BatchKind, ContinuousPaging, CustomPayload, EventKind, Execute, Prepare,
     Query, QueryParameters, Register, Request, RequestEnvelope, RequestOptions, Revise, Startup, Values,
-    ValuesIter, encode_request,
+    ValuesIter, encode_execute, encode_request,
 };
 pub use response::{
     ErrorCode, ErrorDetails, Event, FailureReason, Failures, Prepared, Response, ResponseEnvelope,
-    ResultBody, Rows, RowsMetadata, SchemaChange, SchemaChangeTarget, SchemaChangeType, ServerError,
-    StatusChange, TopologyChange, WriteType,
+    ResultBody, Rows, RowsMetadata, SchemaChange, SchemaChangeTarget, SchemaChangeType, SeenColumns,
+    ServerError, StatusChange, TopologyChange, WriteType,
 };
 pub use segment::{MAX_SEGMENT_PAYLOAD, SegmentDecoder, SegmentEncoder, SegmentPayload};
 pub use types::{ColumnSpec, CqlType, MAX_TYPE_NESTING, NativeType, UserDefinedType};

@@ -53,7 +53,7 @@ fn texts(envelopes: &[Envelope]) -> Vec<String> {
 
 #[test]
 fn compressed_and_plain_bodies_come_out_alike() {
-    let text = "SELECT ".repeat(30);
+    let text = "SELECT ".repeat(90);
     for compression in Compression::ALL {
         let mut decoder = InboundDecoder::new(Direction::Request);
         decoder.set_compression(Some(compression));

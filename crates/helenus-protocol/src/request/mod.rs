@@ -17,7 +17,7 @@ mod tests;
 mod values;
 
 pub use batch::{Batch, BatchEntry, BatchKind};
-pub use execute::Execute;
+pub use execute::{Execute, encode_execute};
 pub use handshake::{AuthResponse, EventKind, Register, Startup};
 pub use parameters::{ContinuousPaging, QueryParameters};
 pub use prepare::Prepare;
@@ -147,10 +147,14 @@ pub struct RequestOptions<'a> {
     pub tracing: bool,
     /// For a custom query handler (v4 and later).
     pub custom_payload: Option<&'a CustomPayload>,
-    /// Compresses the body where that makes it shorter (v3, v4, DSE; in v5 segments are compressed instead, and this is
-    /// of no effect). STARTUP is never compressed.
+    /// Compresses the body where that makes it shorter, and is worth the time: from 512 bytes on (v3, v4, DSE; in v5
+    /// segments are compressed instead, and this is of no effect). STARTUP is never compressed.
     pub compression: Option<Compression>,
 }
+
+/// Bodies of requests that are shorter than this are sent as they are: compressing them takes longer than the bytes that it
+/// saves, and they fit into one packet in any case.
+const WORTH_COMPRESSING: usize = 512;
 
 /// Appends a whole request envelope to `out`.
 ///
@@ -181,7 +185,7 @@ pub fn encode_request(
     let compression = options
         .compression
         .filter(|_| request.opcode() != Opcode::Startup);
-    encode_envelope(header, compression, out, |out| {
+    encode_envelope(header, compression, WORTH_COMPRESSING, out, |out| {
         if let Some(payload) = options.custom_payload {
             if !version.features().custom_payload {
                 return Err(not_supported("a custom payload", version));
@@ -192,10 +196,12 @@ pub fn encode_request(
     })
 }
 
-/// Appends an envelope whose body `encode_body` appends, with length and compression flag set by what came out.
+/// Appends an envelope whose body `encode_body` appends, with length and compression flag set by what came out. Bodies
+/// shorter than `least` are not compressed.
 pub(crate) fn encode_envelope(
     header: EnvelopeHeader,
     compression: Option<Compression>,
+    least: usize,
     out: &mut Vec<u8>,
     encode_body: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
@@ -203,7 +209,7 @@ pub(crate) fn encode_envelope(
     header.encode(out);
     let encoded = encode_body(out).and_then(|()| {
         if let Some(compression) = compression.filter(|_| !header.version.features().segments) {
-            compress_body(header.flags, compression, start, out);
+            compress_body(header.flags, compression, least, start, out);
         }
         let length = out.len() - start - HEADER_LENGTH;
         if length > MAX_BODY_LENGTH {
@@ -224,11 +230,17 @@ pub(crate) fn encode_envelope(
 }
 
 /// Replaces the body of the envelope at `start` by its compressed form, if that is shorter.
-fn compress_body(flags: EnvelopeFlags, compression: Compression, start: usize, out: &mut Vec<u8>) {
+fn compress_body(
+    flags: EnvelopeFlags,
+    compression: Compression,
+    least: usize,
+    start: usize,
+    out: &mut Vec<u8>,
+) {
     let body = start + HEADER_LENGTH;
     let length = out.len() - body;
     // A longer body is refused in any case.
-    if length == 0 || length > MAX_BODY_LENGTH {
+    if length == 0 || length < least || length > MAX_BODY_LENGTH {
         return;
     }
     let mut compressed = Vec::new();

@@ -44,6 +44,45 @@ pub(super) fn decode_columns(
     Ok(columns.into())
 }
 
+/// Column specifications of an earlier answer, and the bytes that they were read from: the next answer to the same statement
+/// mostly has the same bytes, and comparing is far cheaper than reading.
+#[derive(Debug)]
+pub struct SeenColumns {
+    version: ProtocolVersion,
+    global: bool,
+    bytes: Box<[u8]>,
+    columns: Arc<[ColumnSpec]>,
+}
+
+impl SeenColumns {
+    /// Reads `count` specifications, or takes those of `seen`. `seen` are those of this answer then.
+    pub(super) fn decode(
+        seen: &mut Option<Arc<Self>>,
+        reader: &mut Reader<'_>,
+        count: usize,
+        global: bool,
+        version: ProtocolVersion,
+    ) -> Result<Arc<[ColumnSpec]>, ProtocolError> {
+        if let Some(seen) = seen
+            && (seen.version, seen.global, seen.columns.len()) == (version, global, count)
+            && reader.rest().starts_with(&seen.bytes)
+        {
+            reader.take(seen.bytes.len(), "column specifications")?;
+            return Ok(Arc::clone(&seen.columns));
+        }
+        let before = reader.rest();
+        let columns = decode_columns(reader, count, global, version)?;
+        let bytes = &before[..before.len() - reader.remaining()];
+        *seen = Some(Arc::new(Self {
+            version,
+            global,
+            bytes: bytes.into(),
+            columns: Arc::clone(&columns),
+        }));
+        Ok(columns)
+    }
+}
+
 type Table = (Arc<str>, Arc<str>);
 
 /// Reads keyspace and table; shares them with the column before, if they are the same.

@@ -18,6 +18,7 @@ mod schema_change;
 mod tests;
 mod write_type;
 
+pub use columns::SeenColumns;
 pub use error::{ErrorDetails, ServerError};
 pub use error_code::ErrorCode;
 pub use event::{Event, StatusChange, TopologyChange};
@@ -211,7 +212,7 @@ impl ResponseEnvelope {
             opcode: self.response.opcode(),
             length: 0,
         };
-        encode_envelope(header, compression, out, |out| {
+        encode_envelope(header, compression, 0, out, |out| {
             if let Some(id) = &self.tracing_id {
                 write::uuid(out, id);
             }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 
-use super::columns::{decode_columns, encode_columns, is_global};
+use super::columns::{SeenColumns, decode_columns, encode_columns, is_global};
 use super::not_supported;
 use crate::notation::write;
 use crate::{
@@ -55,6 +55,25 @@ impl Rows {
     /// `None` when there is something at its head, it is another message, or not a whole one; `body` is as it was then, and
     /// [`ResponseEnvelope::decode`](crate::ResponseEnvelope::decode) says what it is.
     pub fn take_plain(header: &EnvelopeHeader, body: &mut Bytes) -> Option<Self> {
+        Self::take(header, body, None)
+    }
+
+    /// The same; columns that are those of `seen`, byte by byte, are taken from there. Afterwards `seen` has the columns of
+    /// these rows, if any came with them.
+    pub fn take_plain_seen(
+        header: &EnvelopeHeader,
+        body: &mut Bytes,
+        seen: &mut Option<Arc<SeenColumns>>,
+    ) -> Option<Self> {
+        Self::take(header, body, Some(seen))
+    }
+
+    #[inline]
+    fn take(
+        header: &EnvelopeHeader,
+        body: &mut Bytes,
+        seen: Option<&mut Option<Arc<SeenColumns>>>,
+    ) -> Option<Self> {
         if header.opcode != Opcode::Result || header.flags != EnvelopeFlags::default() {
             return None;
         }
@@ -62,7 +81,7 @@ impl Rows {
         if reader.read_int("kind of result").ok()? != super::result::ROWS {
             return None;
         }
-        let mut rows = Self::decode(&mut reader, header.version).ok()?;
+        let mut rows = Self::decode_seen(&mut reader, header.version, seen).ok()?;
         let start = body.len() - reader.remaining();
         rows.content = std::mem::take(body);
         rows.content.advance(start);
@@ -71,7 +90,15 @@ impl Rows {
 
     /// `reader` stands behind the kind, and is left where the content begins, which its owner has to add.
     pub(super) fn decode(reader: &mut Reader<'_>, version: ProtocolVersion) -> Result<Self, ProtocolError> {
-        let metadata = RowsMetadata::decode(reader, version)?;
+        Self::decode_seen(reader, version, None)
+    }
+
+    fn decode_seen(
+        reader: &mut Reader<'_>,
+        version: ProtocolVersion,
+        seen: Option<&mut Option<Arc<SeenColumns>>>,
+    ) -> Result<Self, ProtocolError> {
+        let metadata = RowsMetadata::decode_seen(reader, version, seen)?;
         let least = metadata.column_count.saturating_mul(4);
         let row_count = reader.read_int_count(least, "rows")?;
         if metadata.column_count == 0 && row_count > 0 {
@@ -94,6 +121,14 @@ impl Rows {
 
 impl RowsMetadata {
     pub(super) fn decode(reader: &mut Reader<'_>, version: ProtocolVersion) -> Result<Self, ProtocolError> {
+        Self::decode_seen(reader, version, None)
+    }
+
+    fn decode_seen(
+        reader: &mut Reader<'_>,
+        version: ProtocolVersion,
+        seen: Option<&mut Option<Arc<SeenColumns>>>,
+    ) -> Result<Self, ProtocolError> {
         let features = version.features();
         let flags = reader.read_int("flags")? as u32;
         let has = |bit| flags & bit != 0;
@@ -116,12 +151,11 @@ impl RowsMetadata {
             metadata.continuous_page = Some((number, has(LAST_CONTINUOUS_PAGE)));
         }
         if !has(NO_METADATA) {
-            metadata.columns = Some(decode_columns(
-                reader,
-                column_count,
-                has(GLOBAL_TABLE_SPEC),
-                version,
-            )?);
+            let global = has(GLOBAL_TABLE_SPEC);
+            metadata.columns = Some(match seen {
+                Some(seen) => SeenColumns::decode(seen, reader, column_count, global, version)?,
+                None => decode_columns(reader, column_count, global, version)?,
+            });
         }
         Ok(metadata)
     }

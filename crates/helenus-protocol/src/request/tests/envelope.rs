@@ -71,9 +71,13 @@ fn values_are_walked_with_their_names() {
 
 #[test]
 fn bodies_are_compressed_when_that_makes_them_shorter() {
-    let text = "SELECT ".repeat(40);
+    let text = "SELECT ".repeat(80);
     let query = Request::Query(Query {
         text: &text,
+        ..Query::default()
+    });
+    let short_query = Request::Query(Query {
+        text: &text[..300],
         ..Query::default()
     });
     for compression in Compression::ALL {
@@ -88,8 +92,13 @@ fn bodies_are_compressed_when_that_makes_them_shorter() {
 
         let short = encode(&Request::Options, V4, &options);
         assert_eq!(short, hex("04 00 0102 05 00000000"));
+        let (header, _) = split(&encode(&short_query, V4, &options));
+        assert!(
+            !header.flags.has(EnvelopeFlags::COMPRESSED),
+            "it would save nothing"
+        );
         let startup = Request::Startup(Startup {
-            options: vec![("A".repeat(300), String::new())],
+            options: vec![("A".repeat(600), String::new())],
         });
         let (header, _) = split(&encode(&startup, V4, &options));
         assert!(

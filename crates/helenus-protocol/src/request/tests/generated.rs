@@ -165,6 +165,17 @@ proptest! {
             custom_payload: Some(&payload).filter(|_| features.custom_payload && parts.names),
             compression: None,
         };
+        let (mut shortest, mut general) = (vec![7], vec![7]);
+        let stream = StreamId::new(0x102).unwrap();
+        for parameters in [parameters, QueryParameters { paging_state: None, keyspace: None, now_in_seconds: None,
+            continuous_paging: None, page_size_in_bytes: false, ..parameters }] {
+            let execute = Execute { id: &parts.id, result_metadata_id, parameters };
+            for options in [options, RequestOptions::default()] {
+                encode_execute(&execute, version, stream, &options, &mut shortest).unwrap();
+                encode_request(&Request::Execute(execute), version, stream, &options, &mut general).unwrap();
+            }
+        }
+        prop_assert_eq!(shortest, general);
         for request in requests {
             let (header, body) = split(&encode(&request, version, &options));
             let decoded = Request::decode(&header, &body).unwrap();

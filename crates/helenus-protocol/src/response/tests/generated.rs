@@ -240,7 +240,8 @@ proptest! {
     ) {
         let response = if plain { response.response.into() } else { response };
         let (header, whole) = split(&encode(&response, version));
-        for length in [whole.len(), whole.len() / 2] {
+        let mut seen = None;
+        for length in [whole.len(), whole.len(), whole.len() / 2] {
             let mut body = whole.slice(..length);
             let decoded = ResponseEnvelope::decode(&header, body.clone());
             let expected = match decoded.map(|decoded| decoded.response) {
@@ -248,6 +249,11 @@ proptest! {
                 _ => None,
             };
             let taken = Rows::take_plain(&header, &mut body);
+            prop_assert_eq!(body, whole.slice(..if taken.is_some() { 0 } else { length }));
+            prop_assert_eq!(&taken, &expected);
+            // Without columns that were seen, then with these.
+            let mut body = whole.slice(..length);
+            let taken = Rows::take_plain_seen(&header, &mut body, &mut seen);
             prop_assert_eq!(body, whole.slice(..if taken.is_some() { 0 } else { length }));
             prop_assert_eq!(taken, expected);
         }

@@ -48,6 +48,46 @@ fn rows_of_one_table_name_it_once() {
 }
 
 #[test]
+fn columns_that_were_seen_are_shared_and_others_are_read() {
+    let int = [column("a", NativeType::Int)];
+    let answers = |columns: &[ColumnSpec], paging_state: Option<&'static [u8]>, version| {
+        let metadata = RowsMetadata {
+            column_count: columns.len(),
+            paging_state: paging_state.map(Bytes::from_static),
+            columns: Some(columns.into()),
+            ..RowsMetadata::default()
+        };
+        split(&encode(&rows(metadata, 1, "00000004 0000002a").into(), version))
+    };
+    let mut seen = None;
+    let mut take = |(header, mut body): (EnvelopeHeader, Bytes)| {
+        let rows = Rows::take_plain_seen(&header, &mut body, &mut seen).unwrap();
+        assert_eq!(rows.content, hex("00000004 0000002a"));
+        rows.metadata.columns.unwrap()
+    };
+    let first = take(answers(&int, None, V4));
+    assert_eq!(*first, int);
+    let second = take(answers(&int, Some(b"more"), V4));
+    assert!(Arc::ptr_eq(&first, &second));
+    // Another name, type, table, version.
+    let others = [
+        (column("b", NativeType::Int), V4),
+        (column("b", NativeType::Float), V4),
+        (ColumnSpec::new("ks", "u", "b", NativeType::Float), V4),
+        (ColumnSpec::new("ks", "u", "b", NativeType::Float), V5),
+    ];
+    let mut last = second;
+    for (other, version) in others {
+        let other = [other];
+        let read = take(answers(&other, None, version));
+        assert_eq!(*read, other);
+        assert!(!Arc::ptr_eq(&read, &last));
+        last = take(answers(&other, None, version));
+        assert!(Arc::ptr_eq(&read, &last));
+    }
+}
+
+#[test]
 fn rows_of_several_tables_name_each() {
     let columns: Arc<[_]> = vec![
         column("a", NativeType::Int),
