@@ -24,7 +24,7 @@ use super::heartbeat::{Heartbeat, HeartbeatAction};
 use super::pending::PendingResponse;
 use super::read_buffer::ReadBuffers;
 use super::shared::{Shared, Submitter};
-use super::slab::Delivery;
+use super::slab::{Delivery, Moment};
 
 /// Reads before other tasks get their turn.
 const READS_PER_POLL: usize = 16;
@@ -128,8 +128,9 @@ impl IoTask {
             }
             let now = crate::clock::now();
             self.heartbeat.handle_read(now);
+            let moment = self.shared.slab.moment(now);
             while let Some(envelope) = self.decoder.next().map_err(CloseCause::Protocol)? {
-                self.hand_out(envelope, now)?;
+                self.hand_out(envelope, moment)?;
                 answers += 1;
             }
             self.buffers.handle_drained(&mut self.decoder, now);
@@ -139,7 +140,7 @@ impl IoTask {
         Ok(answers)
     }
 
-    fn hand_out(&mut self, envelope: Envelope, now: Instant) -> Result<(), CloseCause> {
+    fn hand_out(&mut self, envelope: Envelope, now: Moment) -> Result<(), CloseCause> {
         let header = &envelope.header;
         let expected = self.shared.established.version;
         if header.version != expected {

@@ -4,20 +4,22 @@
 //! lines of its own; slots come in chunks, so that a connection with few requests in flight stays small.
 //!
 //! ```text
-//!              begin             complete            poll
-//!       Free ────────▶ Waiting ───────────▶ Done ───────────▶ Free
-//!                        │  cancel, or poll past the deadline
-//!                        ├────────────▶ Orphaned ──complete──▶ Free
-//!                        ├─complete past the deadline─▶ Late ──poll, cancel─▶ Free
-//!                        └─fail, fail_all─▶ Failed ──poll, cancel─▶ Free
+//!              begin          poll               complete            poll
+//!       Idle ────────▶ Idle ────────▶ Waiting ───────────▶ Done ───────────▶ Idle
+//!      closed          open             │  cancel, or poll past the deadline       closed
+//!                        as Waiting     ├────────────▶ Orphaned ──complete──▶ Idle
+//!                                       ├─complete past the deadline─▶ Late ──poll, cancel─▶ Idle
+//!                                       └─fail, fail_all─▶ Failed ──poll, cancel─▶ Idle
 //! ```
-//! Invariants: an id is given out again only when its slot is free, so an answer never reaches anybody but the request
-//! that it belongs to. Each slot that was begun ends exactly once, by `poll` or by `cancel`. No waker is called under a
-//! lock.
+//! A slot is open, or not, by its limit, which `begin` writes without the lock: nobody else looks at the slot before the
+//! request has left, and then the node, or the lock of the outbox, stands between the two.
+//! Invariants: an id is given out again only when its slot is idle and closed, so an answer never reaches anybody but the
+//! request that it belongs to. Each slot that was begun ends exactly once, by `poll` or by `cancel`. No waker is called
+//! under a lock.
 
 use std::sync::{OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use helenus_protocol::{Envelope, StreamId};
 
@@ -26,12 +28,12 @@ use crate::shard::CacheLine;
 #[cfg(all(test, helenus_loom))]
 use loom::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicU16, Ordering},
+    atomic::{AtomicU16, AtomicU64, Ordering},
 };
 #[cfg(not(all(test, helenus_loom)))]
 use std::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicU16, Ordering},
+    atomic::{AtomicU16, AtomicU64, Ordering},
 };
 
 /// The slots of one connection.
@@ -41,6 +43,8 @@ pub(super) struct Slab {
     /// Head of the chain of ids given back since [`Slab::take_id`] looked last. Whoever gives back pushes one id,
     /// whoever takes takes the whole chain: no id can leave and come back during a push.
     returned: CacheLine<AtomicU16>,
+    /// Where limits are counted from: before all of them.
+    epoch: Instant,
 }
 
 /// The ids that can be given out; its owner's lock guards it.
@@ -91,23 +95,34 @@ const CHUNKS: usize = (StreamId::COUNT / FIRST_CHUNK).ilog2() as usize + 1;
 /// No id: one above the highest.
 const NONE: u16 = StreamId::COUNT as u16;
 
+/// A moment, in nanoseconds since the slab's epoch. Never [`CLOSED`], nor [`NO_LIMIT`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment(u64);
+
+/// The limit of a slot that waits for no answer.
+const CLOSED: u64 = 0;
+/// The limit of a slot whose answer has all the time, or has been seen.
+const NO_LIMIT: u64 = u64::MAX;
+/// How long before its first request a slab begins to count: clocks of tests may stand behind the system's.
+const BEFORE: Duration = Duration::from_secs(24 * 60 * 60);
+
 #[repr(align(128))]
 struct Slot {
     state: Mutex<State>,
+    /// Until when the answer is to come, a [`Moment`]; [`CLOSED`], [`NO_LIMIT`].
+    limit: AtomicU64,
     /// The next id in a chain of free ids.
     next: AtomicU16,
 }
 
 enum State {
-    Free,
-    Waiting {
-        waker: Option<Waker>,
-        deadline: Option<Instant>,
-        /// A sweep has seen the deadline pass.
-        expired: bool,
-    },
+    /// Nobody has asked for an answer yet, if the slot is open.
+    Idle,
+    Waiting(Waker),
+    /// As Waiting; a sweep has seen the limit pass, and has woken who waits.
+    Expired,
     Done(Envelope),
-    /// As Done, with an answer that came after the deadline.
+    /// As Done, with an answer that came after the limit.
     Late,
     Orphaned,
     Failed {
@@ -126,7 +141,9 @@ impl FreeIds {
 
 impl Slab {
     pub(super) fn new() -> Self {
+        let now = Instant::now();
         Self {
+            epoch: now.checked_sub(BEFORE).unwrap_or(now),
             chunks: [const { OnceLock::new() }; CHUNKS],
             returned: CacheLine(AtomicU16::new(NONE)),
         }
@@ -158,39 +175,53 @@ impl Slab {
         }
     }
 
+    /// The moment of this instant.
+    #[inline]
+    pub(super) fn moment(&self, instant: Instant) -> Moment {
+        let since = instant.saturating_duration_since(self.epoch).as_nanos();
+        // 584 years from the epoch on there is no limit.
+        Moment(
+            u64::try_from(since)
+                .unwrap_or(NO_LIMIT)
+                .clamp(CLOSED + 1, NO_LIMIT - 1),
+        )
+    }
+
     /// A request is about to be sent with this id, just taken.
+    #[inline]
     pub(super) fn begin(&self, id: StreamId, deadline: Option<Instant>) {
         if let Some(slot) = self.slot(id) {
-            *slot.lock() = State::Waiting {
-                waker: None,
-                deadline,
-                expired: false,
-            };
+            let limit = deadline.map_or(NO_LIMIT, |deadline| self.moment(deadline).0);
+            slot.limit.store(limit, Ordering::Release);
         }
     }
 
     /// An answer has arrived on this stream, not after `now`.
-    pub(super) fn complete(&self, id: StreamId, answer: Envelope, now: Instant) -> Delivery {
+    pub(super) fn complete(&self, id: StreamId, answer: Envelope, now: Moment) -> Delivery {
         let Some(slot) = self.slot(id) else {
             return Delivery::Unknown;
         };
         let mut state = slot.lock();
-        match &mut *state {
-            State::Waiting { waker, deadline, .. } => {
-                let waker = waker.take();
-                *state = match deadline {
-                    Some(deadline) if *deadline < now => State::Late,
-                    _ => State::Done(answer),
+        let limit = slot.limit.load(Ordering::Acquire);
+        match &*state {
+            State::Idle | State::Waiting(_) | State::Expired if limit != CLOSED => {
+                let outcome = match limit < now.0 {
+                    true => State::Late,
+                    false => State::Done(answer),
                 };
-                Delivery::Waiting(waker)
+                slot.limit.store(NO_LIMIT, Ordering::Relaxed);
+                match std::mem::replace(&mut *state, outcome) {
+                    State::Waiting(waker) => Delivery::Waiting(Some(waker)),
+                    _ => Delivery::Waiting(None),
+                }
             }
             State::Orphaned => {
-                *state = State::Free;
+                slot.close(&mut state);
                 drop(state);
                 self.give_back(id, slot);
                 Delivery::Orphan
             }
-            State::Free | State::Done(_) | State::Late | State::Failed { .. } => Delivery::Unknown,
+            _ => Delivery::Unknown,
         }
     }
 
@@ -201,19 +232,20 @@ impl Slab {
         };
         let mut state = slot.lock();
         match &mut *state {
-            State::Waiting { expired: true, .. } => {
-                *state = State::Orphaned;
-                Poll::Ready(Outcome::TimedOut)
-            }
-            State::Waiting { waker, .. } => {
-                match waker {
-                    Some(waker) => waker.clone_from(cx.waker()),
-                    None => *waker = Some(cx.waker().clone()),
-                }
+            State::Idle if slot.is_open() => {
+                *state = State::Waiting(cx.waker().clone());
                 Poll::Pending
             }
+            State::Waiting(waker) => {
+                waker.clone_from(cx.waker());
+                Poll::Pending
+            }
+            State::Expired => {
+                slot.orphan(&mut state);
+                Poll::Ready(Outcome::TimedOut)
+            }
             State::Done(_) => {
-                let State::Done(answer) = std::mem::replace(&mut *state, State::Free) else {
+                let State::Done(answer) = slot.close(&mut state) else {
                     return Poll::Ready(Outcome::Failed { sent: true });
                 };
                 drop(state);
@@ -221,7 +253,7 @@ impl Slab {
                 Poll::Ready(Outcome::Answer(answer))
             }
             State::Late => {
-                *state = State::Free;
+                slot.close(&mut state);
                 drop(state);
                 self.give_back(id, slot);
                 Poll::Ready(Outcome::Late)
@@ -229,10 +261,10 @@ impl Slab {
             // The connection is gone: nobody takes ids any more.
             State::Failed { sent } => {
                 let sent = *sent;
-                *state = State::Free;
+                slot.close(&mut state);
                 Poll::Ready(Outcome::Failed { sent })
             }
-            State::Free | State::Orphaned => Poll::Ready(Outcome::Failed { sent: true }),
+            State::Idle | State::Orphaned => Poll::Ready(Outcome::Failed { sent: true }),
         }
     }
 
@@ -243,50 +275,57 @@ impl Slab {
         };
         let mut state = slot.lock();
         match &*state {
-            State::Waiting { .. } => {
-                let old = std::mem::replace(&mut *state, State::Orphaned);
+            State::Idle | State::Waiting(_) | State::Expired if slot.is_open() => {
+                let old = slot.orphan(&mut state);
                 drop(state);
                 drop(old);
                 Cancelled::Orphaned
             }
             State::Done(_) | State::Late => {
-                let old = std::mem::replace(&mut *state, State::Free);
+                let old = slot.close(&mut state);
                 drop(state);
                 drop(old);
                 self.give_back(id, slot);
                 Cancelled::Ended
             }
             State::Failed { .. } => {
-                *state = State::Free;
+                slot.close(&mut state);
                 Cancelled::Ended
             }
-            State::Free | State::Orphaned => Cancelled::Ended,
+            _ => Cancelled::Ended,
         }
     }
 
     /// Wakes everybody whose deadline is not after `now`, and says which deadline is the next.
     pub(super) fn sweep(&self, now: Instant) -> Option<Instant> {
-        let mut next: Option<Instant> = None;
+        let now = self.moment(now).0;
+        let mut next = NO_LIMIT;
         for slot in self.slots() {
+            match slot.limit.load(Ordering::Acquire) {
+                CLOSED | NO_LIMIT => continue,
+                limit if limit > now => {
+                    next = next.min(limit);
+                    continue;
+                }
+                _ => {}
+            }
             let mut state = slot.lock();
-            let State::Waiting {
-                waker,
-                deadline: Some(deadline),
-                expired,
-            } = &mut *state
-            else {
-                continue;
-            };
-            if *deadline > now {
-                next = Some(next.map_or(*deadline, |next| next.min(*deadline)));
+            if slot.limit.load(Ordering::Acquire) > now {
+                // An answer came in between, and perhaps another request.
+                next = next.min(slot.limit.load(Ordering::Acquire));
                 continue;
             }
-            *expired = true;
-            let waker = waker.take();
-            drop(state);
-            wake(waker);
+            if let State::Idle | State::Waiting(_) = &*state
+                && slot.is_open()
+            {
+                let old = std::mem::replace(&mut *state, State::Expired);
+                drop(state);
+                if let State::Waiting(waker) = old {
+                    waker.wake();
+                }
+            }
         }
-        next
+        (next != NO_LIMIT).then(|| self.epoch + Duration::from_nanos(next))
     }
 
     /// The connection is lost, and this request has never left it.
@@ -335,20 +374,38 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fail(&self, sent: bool) {
-        let mut state = self.lock();
-        if let State::Waiting { waker, .. } = &mut *state {
-            let waker = waker.take();
-            *state = State::Failed { sent };
-            drop(state);
-            wake(waker);
-        }
+    /// Whether an answer is to come, or was not taken yet.
+    fn is_open(&self) -> bool {
+        self.limit.load(Ordering::Acquire) != CLOSED
     }
-}
 
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
+    /// The request has ended: its id may be given out again.
+    fn close(&self, state: &mut State) -> State {
+        self.limit.store(CLOSED, Ordering::Relaxed);
+        std::mem::replace(state, State::Idle)
+    }
+
+    /// The request has ended, and its answer is still to come.
+    fn orphan(&self, state: &mut State) -> State {
+        self.limit.store(NO_LIMIT, Ordering::Relaxed);
+        std::mem::replace(state, State::Orphaned)
+    }
+
+    fn fail(&self, sent: bool) {
+        if !self.is_open() {
+            return;
+        }
+        let mut state = self.lock();
+        if let State::Idle | State::Waiting(_) | State::Expired = &*state
+            && self.is_open()
+        {
+            let old = std::mem::replace(&mut *state, State::Failed { sent });
+            self.limit.store(NO_LIMIT, Ordering::Relaxed);
+            drop(state);
+            if let State::Waiting(waker) = old {
+                waker.wake();
+            }
+        }
     }
 }
 
@@ -374,7 +431,8 @@ fn chunk_length(chunk: usize) -> usize {
 
 fn new_chunk(chunk: usize) -> Box<[Slot]> {
     let slot = || Slot {
-        state: Mutex::new(State::Free),
+        state: Mutex::new(State::Idle),
+        limit: AtomicU64::new(CLOSED),
         next: AtomicU16::new(NONE),
     };
     std::iter::repeat_with(slot).take(chunk_length(chunk)).collect()

@@ -37,9 +37,11 @@ fn deliver(slab: &Slab, id: StreamId) -> Delivery {
 }
 
 fn deliver_at(slab: &Slab, id: StreamId, now: Instant) -> Delivery {
-    match slab.complete(id, answer(id), now) {
+    match slab.complete(id, answer(id), slab.moment(now)) {
         Delivery::Waiting(waker) => {
-            wake(waker);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
             Delivery::Waiting(None)
         }
         other => other,

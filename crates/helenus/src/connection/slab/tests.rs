@@ -54,9 +54,11 @@ fn complete(slab: &Slab, id: StreamId, body: &'static [u8]) -> Delivery {
 }
 
 fn complete_at(slab: &Slab, id: StreamId, body: &'static [u8], now: Instant) -> Delivery {
-    match slab.complete(id, answer(id, body), now) {
+    match slab.complete(id, answer(id, body), slab.moment(now)) {
         Delivery::Waiting(waker) => {
-            wake(waker);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
             Delivery::Waiting(None)
         }
         other => other,
