@@ -73,6 +73,7 @@ pub fn encode_execute(
 impl Execute<'_> {
     /// Appends the envelope and returns true, if there is nothing in it beyond positional values, page size, serial
     /// consistency and timestamp, and nothing is too long.
+    #[inline]
     fn encode_plain(&self, version: ProtocolVersion, stream: StreamId, out: &mut Vec<u8>) -> bool {
         let features = version.features();
         let QueryParameters {
@@ -149,14 +150,16 @@ impl Execute<'_> {
             write::short(out, metadata_id_length);
             out.extend_from_slice(metadata_id);
         }
-        let [consistency0, consistency1] = consistency.code().to_be_bytes();
+        let [c0, c1] = consistency.code().to_be_bytes();
         let [f0, f1, f2, f3] = flags.to_be_bytes();
+        let [n0, n1] = values.count.to_be_bytes();
+        // The count stands there only with values.
+        let counted = if values.count == 0 { 0 } else { 2 };
         match features.wide_flags {
-            true => out.extend_from_slice(&[consistency0, consistency1, f0, f1, f2, f3]),
-            false => out.extend_from_slice(&[consistency0, consistency1, f3]),
+            true => out.extend_from_slice(&[c0, c1, f0, f1, f2, f3, n0, n1][..6 + counted]),
+            false => out.extend_from_slice(&[c0, c1, f3, n0, n1][..3 + counted]),
         }
-        if values.count != 0 {
-            write::short(out, values.count);
+        if counted != 0 {
             out.extend_from_slice(values.bytes);
         }
         if let Some(page_size) = page_size {

@@ -3,6 +3,8 @@
 //! With a prepared statement the bind markers say the types ([`SerializedRow::from_row`]); without one the values are written
 //! as the types they stand for by themselves ([`SerializedRow::untyped`]).
 
+mod spare;
+
 use std::collections::{BTreeMap, HashMap};
 
 use super::error::{SerializeError, SerializeErrorKind};
@@ -162,11 +164,16 @@ impl SerializedRow {
             (columns.len() * 16).max(128)
         };
         let mut serialized = Self {
-            bytes: Vec::with_capacity(room),
+            bytes: spare::take(room),
             ..Self::EMPTY
         };
         serialized.refill(columns, row)?;
         Ok(serialized)
+    }
+
+    /// Leaves the buffer to a row to come of this thread, if it is small. The driver does so when a request has succeeded.
+    pub fn recycle(self) {
+        spare::give(self.bytes);
     }
 
     /// As [`SerializedRow::from_row`], into the buffer that is already there. After an error there are no values.

@@ -236,6 +236,9 @@ impl ClusterShared {
     /// Makes a schema known to everybody. Only one task does so at a time.
     pub(super) fn publish_schema(&self, schema: Schema) {
         let (old, state) = self.change(|old| old.with_schema(schema));
+        for session in self.sessions() {
+            session.follow();
+        }
         // At first there is none.
         if self.subscribers.are_there() && !old.schema().keyspaces().is_empty() {
             for (change, element) in state.schema().changes_since(old.schema()) {

@@ -46,11 +46,20 @@ pub(super) fn plain(job: &mut Job, envelope: &mut Envelope) -> Option<Result<Que
         && *envelope.body == *VOID;
     let rows = match is_void {
         true => None,
-        false => match with_columns(job, Rows::take_plain(header, &mut envelope.body)?) {
-            Ok(rows) => Some(rows),
-            Err(error) => return Some(Err(error)),
-        },
+        false => {
+            let body = &mut envelope.body;
+            let rows = match (&job.columns, &job.request.statement) {
+                (None, Statement::Prepared(statement)) => statement.core().take_rows(header, body)?,
+                _ => Rows::take_plain(header, body)?,
+            };
+            match with_columns(job, rows) {
+                Ok(rows) => Some(rows),
+                Err(error) => return Some(Err(error)),
+            }
+        }
     };
+    // Nobody sends it again.
+    std::mem::take(&mut job.request.values).recycle();
     Some(Ok(QueryResult::plain(job.node.take()?, rows)))
 }
 
@@ -128,10 +137,8 @@ fn with_columns(job: &mut Job, rows: Rows) -> Result<RawRows, ProtocolError> {
             if let (Some(id), Statement::Prepared(statement)) =
                 (rows.metadata.new_metadata_id, &job.request.statement)
             {
-                statement.core().set_result(Arc::new(ResultMetadata {
-                    id: Some(id),
-                    columns: Arc::clone(&columns),
-                }));
+                let result = ResultMetadata::new(Some(id), Arc::clone(&columns));
+                statement.core().set_result(Arc::new(result));
             }
             columns
         }

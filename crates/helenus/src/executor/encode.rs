@@ -2,7 +2,7 @@
 
 use helenus_protocol::{
     Batch, BatchEntry, CustomPayload, EncodeError, Execute, MetadataIdSupport, ProtocolVersion, Query,
-    QueryParameters, Request as Message, RequestOptions as EnvelopeOptions, encode_request,
+    QueryParameters, Request as Message, RequestOptions as EnvelopeOptions, encode_execute, encode_request,
 };
 
 use super::job::Job;
@@ -10,45 +10,53 @@ use super::request::Statement;
 use crate::connection::EncodeContext;
 use crate::statement::{BatchItem, BatchStatement, PreparedCore, ResultMetadata};
 
-/// Appends the envelope of an attempt. `metadata` is what is known about the columns of a prepared statement.
-pub(super) fn encode(
+/// Appends the envelope of an attempt: of a statement that is not prepared.
+pub(super) fn encode(job: &Job, context: EncodeContext, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let envelope = envelope(job, context);
+    match &job.request.statement {
+        Statement::Batch(batch) => encode_batch(job, batch, &envelope, context, out),
+        _ => {
+            let message = Message::Query(Query {
+                text: job.request.text().unwrap_or_default(),
+                parameters: parameters(job),
+            });
+            encode_request(&message, context.version, context.stream, &envelope, out)
+        }
+    }
+}
+
+/// Appends the envelope of an attempt: of a prepared statement. `metadata` is what is known about its rows.
+#[inline]
+pub(super) fn encode_prepared(
     job: &Job,
+    core: &PreparedCore,
     metadata: Option<&ResultMetadata>,
     context: EncodeContext,
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
+    let version = context.version;
+    let mut parameters = parameters(job);
+    // It was given when the statement was prepared.
+    parameters.keyspace = None;
+    parameters.skip_metadata = metadata.is_some_and(|metadata| skips_metadata(core, metadata, version));
+    let execute = Execute {
+        id: &core.id,
+        result_metadata_id: match version.features().result_metadata_id {
+            MetadataIdSupport::Present => metadata.and_then(|metadata| metadata.id.as_deref()),
+            MetadataIdSupport::Absent => None,
+        },
+        parameters,
+    };
+    encode_execute(&execute, version, context.stream, &envelope(job, context), out)
+}
+
+fn envelope(job: &Job, context: EncodeContext) -> EnvelopeOptions<'_> {
     let options = job.request.options();
-    let envelope = EnvelopeOptions {
+    EnvelopeOptions {
         tracing: options.tracing,
         custom_payload: payload(job, context.version),
         compression: context.compression,
-    };
-    let version = context.version;
-    let message = match (&job.request.statement, metadata) {
-        (Statement::Prepared(statement), Some(metadata)) => {
-            let core = statement.core();
-            let mut parameters = parameters(job);
-            // It was given when the statement was prepared.
-            parameters.keyspace = None;
-            parameters.skip_metadata = skips_metadata(core, metadata, version);
-            Message::Execute(Execute {
-                id: &core.id,
-                result_metadata_id: match version.features().result_metadata_id {
-                    MetadataIdSupport::Present => metadata.id.as_deref(),
-                    MetadataIdSupport::Absent => None,
-                },
-                parameters,
-            })
-        }
-        (Statement::Batch(batch), _) => {
-            return encode_batch(job, batch, &envelope, context, out);
-        }
-        _ => Message::Query(Query {
-            text: job.request.text().unwrap_or_default(),
-            parameters: parameters(job),
-        }),
-    };
-    encode_request(&message, version, context.stream, &envelope, out)
+    }
 }
 
 /// The custom payload: the request's own, with its id if it has one and the version can say it.
@@ -67,7 +75,7 @@ pub(super) fn skips_metadata(
     metadata: &ResultMetadata,
     version: ProtocolVersion,
 ) -> bool {
-    !metadata.columns.is_empty()
+    !metadata.columns().is_empty()
         && match version.features().result_metadata_id {
             MetadataIdSupport::Present => metadata.id.is_some(),
             MetadataIdSupport::Absent => core.trusts_columns(),

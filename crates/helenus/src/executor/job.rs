@@ -9,14 +9,13 @@ use helenus_protocol::{ColumnSpec, ConsistencyLevel};
 use super::encode;
 use super::request::{Request, Statement};
 use super::speculating::Run;
-use crate::cluster::Node;
 use crate::connection::{PendingResponse, SubmitError};
 use crate::error::{Attempt, AttemptError, RequestError, RequestErrorKind};
 use crate::observe::{AttemptKind, Watch};
-use crate::policy::{QueryPlan, RouteContext, SpeculativeExecutionPolicy};
+use crate::policy::{PlannedNode, QueryPlan, RouteContext, SpeculativeExecutionPolicy};
 use crate::pool::Pool;
 use crate::profile::{ExecutionProfile, ProfileRef};
-use crate::session::SessionShared;
+use crate::session::{PoolTable, SessionShared};
 use crate::shard::Local;
 
 /// All that belongs to one request, from its start to its end.
@@ -29,7 +28,7 @@ pub(super) struct Job {
     pub(super) deadline: Option<Instant>,
     pub(super) plan: QueryPlan,
     /// The node of the current attempt.
-    pub(super) node: Option<Arc<Node>>,
+    pub(super) node: Option<PlannedNode>,
     /// The columns, when the current attempt asked for rows without them.
     pub(super) columns: Option<Arc<[ColumnSpec]>>,
     /// Attempts that failed.
@@ -57,7 +56,7 @@ type Submitted = (Result<PendingResponse, AttemptError>, Option<Arc<[ColumnSpec]
 impl Job {
     /// Decides everything that the request and its statement leave to profile and session.
     #[inline]
-    pub(super) fn new(session: &Local<SessionShared>, mut request: Request) -> Self {
+    pub(super) fn new(session: &Local<SessionShared>, pools: &PoolTable, mut request: Request) -> Self {
         if let Some(budget) = session.budget() {
             budget.count_request();
         }
@@ -73,13 +72,19 @@ impl Job {
             .or_else(|| profile.serial_consistency());
         let page_size = options.page_size.unwrap_or_else(|| profile.page_size());
         let page_size = (page_size > 0).then_some(page_size);
-        let limit = limit(profile, &request);
-        let now = limit.map(|_| crate::clock::now());
-        let deadline = now.zip(limit).and_then(|(now, limit)| now.checked_add(limit));
-        let plan = plan(session, &request, profile, (consistency, serial_consistency));
+        // One look at the clock for everything.
+        let now = crate::clock::now();
+        let deadline = limit(profile, &request).and_then(|limit| now.checked_add(limit));
+        let plan = plan(
+            session,
+            pools,
+            &request,
+            profile,
+            (consistency, serial_consistency),
+        );
         // The same for all attempts.
         request.timestamp = match request.timestamp.or(options.timestamp) {
-            None if request.writes() => session.next_timestamp(),
+            None if request.writes() => session.next_timestamp(now),
             given => given,
         };
         Self {
@@ -91,7 +96,7 @@ impl Job {
             node: None,
             columns: None,
             attempts: Vec::new(),
-            watch: Watch::start(session, &request, consistency, page_size, now),
+            watch: Watch::start(session, &request, consistency, page_size, Some(now)),
             profile: chosen,
             run: None,
             session: session.clone(),
@@ -130,9 +135,15 @@ impl Job {
     /// # Errors
     /// [`RequestErrorKind::NoNode`] at the end of the plan; [`RequestErrorKind::Encode`] when no node will ever take it.
     pub(super) fn send_next(&mut self) -> Result<PendingResponse, RequestErrorKind> {
-        while let Some(node) = self.plan.next() {
+        let pools = self.session.pools();
+        self.send_next_by(&pools)
+    }
+
+    /// The same, by pools at hand.
+    pub(super) fn send_next_by(&mut self, pools: &PoolTable) -> Result<PendingResponse, RequestErrorKind> {
+        while let Some(node) = self.plan.next_planned() {
             self.node = Some(node);
-            if let Some(pending) = self.send_again()? {
+            if let Some(pending) = self.send_again_by(pools)? {
                 return Ok(pending);
             }
         }
@@ -144,7 +155,12 @@ impl Job {
     /// # Errors
     /// As [`Job::send_next`].
     pub(super) fn send_again(&mut self) -> Result<Option<PendingResponse>, RequestErrorKind> {
-        let (submitted, columns) = self.submit();
+        let pools = self.session.pools();
+        self.send_again_by(&pools)
+    }
+
+    fn send_again_by(&mut self, pools: &PoolTable) -> Result<Option<PendingResponse>, RequestErrorKind> {
+        let (submitted, columns) = self.submit(pools);
         self.columns = columns;
         match submitted {
             Ok(pending) => {
@@ -201,8 +217,7 @@ impl Job {
 
     /// Hands the request to a connection of the current node. With it come the columns, if rows will come without them.
     #[inline]
-    fn submit(&self) -> Submitted {
-        let pools = self.session.pools();
+    fn submit(&self, pools: &PoolTable) -> Submitted {
         let Some(pool) = self.node.as_ref().and_then(|node| pools.of(node)) else {
             return (Err(AttemptError::NoConnection), None);
         };
@@ -213,18 +228,23 @@ impl Job {
     fn submit_to(&self, pool: &Pool, in_turn: bool) -> Submitted {
         let Statement::Prepared(statement) = &self.request.statement else {
             let submitted = pool.submit(in_turn, self.deadline, |context, out| {
-                encode::encode(self, None, context, out)
+                encode::encode(self, context, out)
             });
             return (submitted, None);
         };
         let core = statement.core();
-        let metadata = core.result();
+        let Some(metadata) = core.known_result() else {
+            let submitted = pool.submit(in_turn, self.deadline, |context, out| {
+                encode::encode_prepared(self, core, None, context, out)
+            });
+            return (submitted, None);
+        };
         let skips = Cell::new(false);
         let submitted = pool.submit(in_turn, self.deadline, |context, out| {
             skips.set(encode::skips_metadata(core, &metadata, context.version));
-            encode::encode(self, Some(&metadata), context, out)
+            encode::encode_prepared(self, core, Some(&metadata), context, out)
         });
-        let columns = skips.get().then(|| Arc::clone(&metadata.columns));
+        let columns = skips.get().then(|| metadata.columns_for(statement));
         (submitted, columns)
     }
 
@@ -342,6 +362,7 @@ fn limit(profile: &ExecutionProfile, request: &Request) -> Option<Duration> {
 
 fn plan(
     session: &SessionShared,
+    pools: &PoolTable,
     request: &Request,
     profile: &ExecutionProfile,
     (consistency, serial_consistency): (ConsistencyLevel, Option<ConsistencyLevel>),
@@ -352,7 +373,7 @@ fn plan(
             let context = RouteContext::new(request, consistency, serial_consistency, session);
             let own = request.options().load_balancing.as_ref();
             let policy = own.unwrap_or_else(|| profile.load_balancing());
-            policy.plan(&context, &session.cluster().look())
+            policy.plan(&context, pools.state())
         }
     }
 }

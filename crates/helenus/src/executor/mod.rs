@@ -72,8 +72,9 @@ enum State {
 impl Execution {
     /// Sends a request.
     pub(crate) fn start(session: &Local<SessionShared>, request: Request) -> Self {
+        let pools = session.pools();
         // Made in its place, for it is large.
-        let mut this = Self(State::First(None, Job::new(session, request)));
+        let mut this = Self(State::First(None, Job::new(session, &pools, request)));
         if session.throttle().is_some() {
             this.enter_throttle();
             return this;
@@ -81,7 +82,7 @@ impl Execution {
         if let State::First(pending, job) = &mut this.0 {
             let sent = match session.is_closed() {
                 true => Err(RequestErrorKind::SessionClosed),
-                false => job.check().and_then(|()| job.send_next()),
+                false => job.check().and_then(|()| job.send_next_by(&pools)),
             };
             match sent {
                 Ok(sent) => {
@@ -144,7 +145,7 @@ impl Execution {
     /// The node of the first attempt, until that has ended.
     pub fn first_node(&self) -> Option<&Arc<Node>> {
         match &self.0 {
-            State::First(_, job) => job.node.as_ref(),
+            State::First(_, job) => job.node.as_deref(),
             _ => None,
         }
     }

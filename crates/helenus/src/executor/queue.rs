@@ -63,7 +63,7 @@ pub(super) async fn wait_for_room(job: &mut Job) -> Result<PendingResponse, Requ
                 false => RequestErrorKind::NoNode,
             });
         };
-        job.node = Some(Arc::clone(line.pool().node()));
+        job.node = Some(Arc::clone(line.pool().node()).into());
         match job.send_in_turn(line.pool())? {
             Ok(pending) => return Ok(pending),
             // Somebody was faster: still the first in line.

@@ -17,7 +17,7 @@ use crate::cluster::Node;
 use crate::connection::PendingResponse;
 use crate::error::{Attempt, AttemptError, RequestError, RequestErrorKind};
 use crate::observe::Watch;
-use crate::policy::{QueryPlan, SpeculativeExecutionPolicy};
+use crate::policy::{PlannedNode, QueryPlan, SpeculativeExecutionPolicy};
 use crate::runtime::sleep;
 use crate::session::SessionShared;
 use crate::shard::Local;
@@ -197,7 +197,7 @@ async fn run_several(
     if let Some(node) = &job.node {
         first.sent(node, job.consistency);
     }
-    let mut next = |node: &Option<Arc<Node>>| {
+    let mut next = |node: &Option<PlannedNode>| {
         let delay = schedule(node.as_ref()?)?;
         Some(Box::pin(sleep(runtime, delay)))
     };

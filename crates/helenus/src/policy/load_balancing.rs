@@ -22,6 +22,7 @@ mod token_aware;
 pub use balanced::DefaultPolicy;
 pub use dc_aware::DcAwarePolicy;
 pub use host_filter::{AllowListPolicy, HostFilterPolicy};
+pub(crate) use plan::PlannedNode;
 pub use plan::QueryPlan;
 pub use rack_aware::RackAwarePolicy;
 pub use round_robin::RoundRobinPolicy;

@@ -11,7 +11,7 @@ pub use load_balancing::{
     AllowListPolicy, DcAwarePolicy, DefaultPolicy, Distance, HostFilterPolicy, LoadBalancingPolicy,
     QueryPlan, RackAwarePolicy, RoundRobinPolicy, RouteContext, TargetNodePolicy, TokenAwarePolicy,
 };
-pub(crate) use load_balancing::{Demotion, NodeLoad};
+pub(crate) use load_balancing::{Demotion, NodeLoad, PlannedNode};
 pub use reconnection::{
     ConstantReconnection, ExponentialReconnection, ReconnectionPolicy, ReconnectionSchedule,
 };

@@ -11,11 +11,12 @@ use uuid::Uuid;
 use super::{RawRows, RowsError};
 use crate::cluster::Node;
 use crate::error::Attempt;
+use crate::policy::PlannedNode;
 
 /// What a request gave: one page of rows, or nothing, and what the server and the driver have to say about it.
 #[derive(Clone, Debug)]
 pub struct QueryResult {
-    coordinator: Arc<Node>,
+    coordinator: PlannedNode,
     rows: Option<RawRows>,
     /// What most results have nothing of.
     extras: Option<Box<Extras>>,
@@ -45,7 +46,7 @@ pub enum SchemaAgreement {
 }
 
 impl QueryResult {
-    pub(crate) fn new(coordinator: Arc<Node>, rows: Option<RawRows>, extras: Extras) -> Self {
+    pub(crate) fn new(coordinator: PlannedNode, rows: Option<RawRows>, extras: Extras) -> Self {
         let nothing = extras.tracing_id.is_none()
             && extras.warnings.is_empty()
             && extras.custom_payload.is_none()
@@ -58,7 +59,7 @@ impl QueryResult {
     }
 
     /// A result about which there is nothing else to say.
-    pub(crate) fn plain(coordinator: Arc<Node>, rows: Option<RawRows>) -> Self {
+    pub(crate) fn plain(coordinator: PlannedNode, rows: Option<RawRows>) -> Self {
         Self {
             coordinator,
             rows,

@@ -11,7 +11,7 @@ mod trace;
 pub use trace::{Trace, TraceError, TraceEvent};
 
 pub(crate) use prepare::encode_prepare;
-pub(crate) use shared::SessionShared;
+pub(crate) use shared::{PoolTable, SessionShared};
 
 use std::fmt;
 use std::sync::Arc;

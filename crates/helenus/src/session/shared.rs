@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 use super::known::KnownStatements;
 use crate::cluster::{ClusterConfig, ClusterShared, ClusterState, Node, WarmUp};
@@ -41,11 +41,17 @@ pub(crate) struct SessionShared {
 /// How long a new session waits for slow nodes when it has a connection already.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// The pools of a session, by the slots of their nodes.
+/// The pools of a session, by the slots of their nodes, and the state of the cluster that requests are planned by: one look
+/// for both.
 #[derive(Default)]
-pub(crate) struct PoolTable(Vec<Option<Arc<Pool>>>);
+pub(crate) struct PoolTable(Vec<Option<Arc<Pool>>>, Arc<ClusterState>);
 
 impl PoolTable {
+    /// The cluster as requests see it.
+    pub(crate) fn state(&self) -> &ClusterState {
+        &self.1
+    }
+
     /// The same to be kept.
     pub(crate) fn shared(&self, node: &Arc<Node>) -> Option<&Arc<Pool>> {
         let pool = self.0.get(node.slot())?.as_ref()?;
@@ -138,8 +144,9 @@ impl SessionShared {
         self.throttle.as_ref()
     }
 
-    pub(crate) fn next_timestamp(&self) -> Option<i64> {
-        self.cluster.config.timestamps.as_ref()?.next()
+    /// A timestamp for a request that is made at this instant.
+    pub(crate) fn next_timestamp(&self, now: Instant) -> Option<i64> {
+        self.cluster.config.timestamps.as_ref()?.next_at(now)
     }
 
     pub(crate) fn keyspace(&self) -> Option<Arc<str>> {
@@ -168,7 +175,7 @@ impl SessionShared {
         }
         let old = self.pools.load_full();
         let first = old.0.is_empty();
-        let mut table = PoolTable::default();
+        let mut table = PoolTable(Vec::new(), self.cluster.state());
         for node in state.nodes().iter() {
             let known = old.0.get(node.slot()).and_then(Option::as_ref);
             let kept = known.filter(|pool| pool.node() == node);
@@ -193,6 +200,13 @@ impl SessionShared {
             let limit = self.cluster.config.close_timeout;
             tokio::spawn(async move { pool.close(CloseReason::NodeRemoved, limit).await });
         }
+    }
+
+    /// Requests are planned by the current state of the cluster from now on, whose nodes are the same as before.
+    pub(crate) fn follow(&self) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let pools = self.pools.load().0.clone();
+        self.pools.store(Arc::new(PoolTable(pools, self.cluster.state())));
     }
 
     /// The closest that any profile says.
@@ -271,7 +285,7 @@ impl SessionShared {
             })
             .collect();
         let all = || table.iter().map(|pool| pool.progress()).collect();
-        let mut end = (!quick).then(|| Instant::now() + connection.connect_timeout);
+        let mut end = (!quick).then(|| tokio::time::Instant::now() + connection.connect_timeout);
         loop {
             let grace = async {
                 match end {
@@ -283,7 +297,7 @@ impl SessionShared {
                 progress = waiting.next() => match progress {
                     Some(progress) => {
                         if let Progress::Opened = progress {
-                            end.get_or_insert_with(|| Instant::now() + GRACE);
+                            end.get_or_insert_with(|| tokio::time::Instant::now() + GRACE);
                         }
                     }
                     None => return all(),

@@ -6,9 +6,9 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use bytes::Bytes;
-use helenus_protocol::{ColumnSpec, CqlType, NativeType, Prepared};
+use helenus_protocol::{ColumnSpec, CqlType, EnvelopeHeader, NativeType, Prepared, Rows, SeenColumns};
 
 use super::options::statement_setters;
 use super::{RequestOptions, StatementClass};
@@ -82,6 +82,10 @@ pub(crate) struct PreparedCore {
     /// The table was changed since the columns were announced.
     distrusted: AtomicBool,
     result: ArcSwap<ResultMetadata>,
+    /// Whether there is anything in `result`; an INSERT needs no look at it (before v5).
+    has_result: AtomicBool,
+    /// The columns that came with the last rows, where they have to come with the rows.
+    seen: ArcSwapOption<SeenColumns>,
 }
 
 /// The columns of the rows of a prepared statement.
@@ -90,7 +94,40 @@ pub(crate) struct ResultMetadata {
     /// Sent with EXECUTE (v5, DSE_V2).
     pub(crate) id: Option<Bytes>,
     /// Empty when they are not known, and for statements that give no rows.
-    pub(crate) columns: Arc<[ColumnSpec]>,
+    columns: Arc<[ColumnSpec]>,
+    /// The same for the results of each core, of a statement used often.
+    parts: OnceLock<Shards<Arc<[ColumnSpec]>>>,
+}
+
+impl ResultMetadata {
+    pub(crate) fn new(id: Option<Bytes>, columns: Arc<[ColumnSpec]>) -> Self {
+        Self {
+            id,
+            columns,
+            parts: OnceLock::new(),
+        }
+    }
+
+    /// The columns; empty when they are not known, and for statements that give no rows.
+    pub(crate) fn columns(&self) -> &Arc<[ColumnSpec]> {
+        &self.columns
+    }
+
+    /// The columns for a result of this statement that this thread asks for: their references are counted for each core.
+    #[inline]
+    pub(crate) fn columns_for(&self, statement: &PreparedStatement) -> Arc<[ColumnSpec]> {
+        match statement.inner.parts {
+            Parts::Whole { .. } => Arc::clone(&self.columns),
+            Parts::Part => {
+                let make = || Shards::new(|| self.columns.to_vec().into());
+                Arc::clone(self.parts.get_or_init(make).mine())
+            }
+        }
+    }
+
+    fn is_known(&self) -> bool {
+        self.id.is_some() || !self.columns.is_empty()
+    }
 }
 
 impl PreparedStatement {
@@ -102,10 +139,10 @@ impl PreparedStatement {
         prepared: Prepared,
     ) -> Self {
         let class = StatementClass::of(&text);
-        let result = ResultMetadata {
-            id: prepared.result_metadata_id,
-            columns: prepared.result.columns.unwrap_or_default(),
-        };
+        let result = ResultMetadata::new(
+            prepared.result_metadata_id,
+            prepared.result.columns.unwrap_or_default(),
+        );
         let is_counter = |column: &ColumnSpec| column.ty == CqlType::Native(NativeType::Counter);
         let core = PreparedCore {
             id: prepared.id,
@@ -118,7 +155,9 @@ impl PreparedStatement {
             class,
             distrusted: AtomicBool::new(false),
             stable_columns: !class.wildcard && !result.columns.iter().any(|column| has_fields(&column.ty)),
+            has_result: AtomicBool::new(result.is_known()),
             result: ArcSwap::from_pointee(result),
+            seen: ArcSwapOption::const_empty(),
         };
         Self {
             inner: Arc::new(Inner {
@@ -223,13 +262,30 @@ impl PreparedStatement {
 }
 
 impl PreparedCore {
-    pub(crate) fn result(&self) -> Guard<Arc<ResultMetadata>> {
-        self.result.load()
+    /// What is known about the rows, if anything is.
+    #[inline]
+    pub(crate) fn known_result(&self) -> Option<Guard<Arc<ResultMetadata>>> {
+        self.has_result
+            .load(Ordering::Acquire)
+            .then(|| self.result.load())
+    }
+
+    /// As [`Rows::take_plain`]: with the columns of the last answer, when the same came again.
+    pub(crate) fn take_rows(&self, header: &EnvelopeHeader, body: &mut Bytes) -> Option<Rows> {
+        let last = self.seen.load_full();
+        let mut seen = last.clone();
+        let rows = Rows::take_plain_seen(header, body, &mut seen)?;
+        if seen.as_ref().map(Arc::as_ptr) != last.as_ref().map(Arc::as_ptr) {
+            self.seen.store(seen);
+        }
+        Some(rows)
     }
 
     /// The server announced other columns.
     pub(crate) fn set_result(&self, result: Arc<ResultMetadata>) {
+        let known = result.is_known();
         self.result.store(result);
+        self.has_result.store(known, Ordering::Release);
     }
 
     /// Whether rows are sure to have the columns that were announced (before v5).
@@ -258,10 +314,8 @@ impl PreparedCore {
         };
         let current = self.result.load();
         if current.id != prepared.result_metadata_id || current.columns != *columns {
-            self.set_result(Arc::new(ResultMetadata {
-                id: prepared.result_metadata_id.clone(),
-                columns: Arc::clone(columns),
-            }));
+            let result = ResultMetadata::new(prepared.result_metadata_id.clone(), Arc::clone(columns));
+            self.set_result(Arc::new(result));
         }
     }
 

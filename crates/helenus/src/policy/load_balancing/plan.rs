@@ -1,7 +1,7 @@
 //! Query plans: the nodes that a request tries, in order, found one by one.
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::preferred::Preferred;
@@ -211,6 +211,43 @@ fn length(nodes: &[Arc<Node>]) -> u32 {
     u32::try_from(nodes.len()).unwrap_or(u32::MAX)
 }
 
+impl Rotation {
+    /// The place of the next node.
+    #[inline]
+    fn next_place(&mut self) -> Option<usize> {
+        if let Some(place) = self.preferred.next() {
+            return Some(place);
+        }
+        loop {
+            if self.left == 0 && !self.next_tier() {
+                return None;
+            }
+            self.left -= 1;
+            let place = self.at;
+            let next = place + 1;
+            self.at = if next == self.end { self.begin } else { next };
+            if !self.preferred.contains(place) {
+                return Some(place as usize);
+            }
+        }
+    }
+}
+
+impl QueryPlan {
+    /// The next node, with a reference that is counted for each core where that is possible.
+    #[inline]
+    pub(crate) fn next_planned(&mut self) -> Option<PlannedNode> {
+        match &mut self.0 {
+            Source::Rotation(rotation) => {
+                let place = rotation.next_place()?;
+                (place < rotation.nodes.len())
+                    .then(|| PlannedNode(Reference::Listed(Arc::clone(&rotation.nodes), place)))
+            }
+            Source::Lazy(_) => self.next().map(PlannedNode::from),
+        }
+    }
+}
+
 impl Iterator for QueryPlan {
     type Item = Arc<Node>;
 
@@ -218,28 +255,53 @@ impl Iterator for QueryPlan {
     fn next(&mut self) -> Option<Arc<Node>> {
         match &mut self.0 {
             Source::Rotation(rotation) => {
-                if let Some(index) = rotation.preferred.next() {
-                    return rotation.nodes.get(index).cloned();
-                }
-                loop {
-                    if rotation.left == 0 && !rotation.next_tier() {
-                        return None;
-                    }
-                    rotation.left -= 1;
-                    let index = rotation.at;
-                    let next = index + 1;
-                    rotation.at = if next == rotation.end {
-                        rotation.begin
-                    } else {
-                        next
-                    };
-                    if !rotation.preferred.contains(index) {
-                        return rotation.nodes.get(index as usize).cloned();
-                    }
-                }
+                let place = rotation.next_place()?;
+                rotation.nodes.get(place).cloned()
             }
             Source::Lazy(nodes) => nodes.get_mut().unwrap_or_else(PoisonError::into_inner).next(),
         }
+    }
+}
+
+/// A node that a plan has given: the node itself, or its place in the list of its core, so that the requests of all cores do
+/// not count their references to one node together.
+#[derive(Clone)]
+pub(crate) struct PlannedNode(Reference);
+
+#[derive(Clone)]
+enum Reference {
+    /// The place is within the list.
+    Listed(Arc<[Arc<Node>]>, usize),
+    Own(Arc<Node>),
+}
+
+impl From<Arc<Node>> for PlannedNode {
+    fn from(node: Arc<Node>) -> Self {
+        Self(Reference::Own(node))
+    }
+}
+
+impl Deref for PlannedNode {
+    type Target = Arc<Node>;
+
+    #[inline]
+    fn deref(&self) -> &Arc<Node> {
+        match &self.0 {
+            Reference::Listed(nodes, place) => &nodes[*place],
+            Reference::Own(node) => node,
+        }
+    }
+}
+
+impl fmt::Debug for PlannedNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl fmt::Display for PlannedNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
     }
 }
 
