@@ -33,6 +33,7 @@ classes! {
     exponential_reconnection_policy = "cassandra.policies"."ExponentialReconnectionPolicy";
     fallthrough_retry_policy = "cassandra.policies"."FallthroughRetryPolicy";
     monotonic_timestamp_generator = "cassandra.timestamps"."MonotonicTimestampGenerator";
+    constant_speculative_execution_policy = "cassandra.policies"."ConstantSpeculativeExecutionPolicy";
     no_speculative_execution_policy = "cassandra.policies"."NoSpeculativeExecutionPolicy";
     never_retry_policy = "cassandra.policies"."NeverRetryPolicy";
     retry_policy = "cassandra.policies"."RetryPolicy";
@@ -77,6 +78,8 @@ objects! {
     decode_with_handler = "cassandra._protocol.columns"."decode_with_handler";
     /// `cassandra.query.bind_params`.
     bind_params = "cassandra.query"."bind_params";
+    future_message = "cassandra._driver.futures"."message";
+    future_encoded_size = "cassandra._driver.futures"."encoded_size";
     /// `cassandra.query.FETCH_SIZE_UNSET`.
     fetch_size_unset = "cassandra.query"."FETCH_SIZE_UNSET";
     /// `cassandra.cluster._NOT_SET`: an argument that was not given.

@@ -571,6 +571,31 @@ impl ResponseFuture {
         Ok(statement)
     }
 
+    /// The request as a message of ``cassandra.protocol``: made to be looked at, the core encodes requests itself.
+    #[getter]
+    fn message<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let mut arguments = vec![slf.get().query(py)?];
+        arguments.extend(lock(&slf.get().request).message_arguments(py)?);
+        classes::future_message(py)?.call1(PyTuple::new(py, arguments)?)
+    }
+
+    /// Bytes of the request as an envelope, before compression; ``None`` while it has not been sent.
+    #[getter]
+    fn request_encoded_size<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if !slf.get().is_sent() {
+            return Ok(None);
+        }
+        let py = slf.py();
+        let size = classes::future_encoded_size(py)?;
+        size.call1((Self::message(slf)?, slf.get().context.protocol_version))
+            .map(Some)
+    }
+
+    fn __str__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        Self::__repr__(slf)
+    }
+
     /// The prepared statement, if it is one.
     #[getter]
     fn prepared_statement(&self, py: Python<'_>) -> Option<Py<PyAny>> {

@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use helenus::policy::{ConstantSpeculativeExecution, SpeculativeExecutionPolicy};
 use helenus::{ConsistencyLevel, ExecutionProfile, RequestOptions, Timeout};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
@@ -143,6 +144,7 @@ pub(crate) fn resolve<'py>(profile: &Bound<'py, PyAny>) -> PyResult<Bound<'py, R
     let level = profile.getattr(intern!(py, "consistency_level"))?;
     let serial = profile.getattr(intern!(py, "serial_consistency_level"))?;
     let limit = profile.getattr(intern!(py, "request_timeout"))?;
+    let speculative = profile.getattr(intern!(py, "speculative_execution_policy"))?;
     let (plans, twin) = PlanSource::of(&load_balancing)?;
     let (retries, retry_twin) = RetrySource::of(&retry)?;
     let core = ExecutionProfile::builder()
@@ -151,8 +153,8 @@ pub(crate) fn resolve<'py>(profile: &Bound<'py, PyAny>) -> PyResult<Bound<'py, R
         .timeout(timeout(&limit, "request_timeout")?)
         .load_balancing(twin)
         .retry_policy(retry_twin)
+        .speculative_execution(speculation(&speculative)?)
         .build();
-    warn_of_what_is_not_done(profile)?;
     let row_factory = profile.getattr(intern!(py, "row_factory"))?.unbind();
     let resolved = Bound::new(
         py,
@@ -169,17 +171,22 @@ pub(crate) fn resolve<'py>(profile: &Bound<'py, PyAny>) -> PyResult<Bound<'py, R
     Ok(resolved)
 }
 
-/// Options of a profile that this version does not act on are said aloud.
-fn warn_of_what_is_not_done(profile: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = profile.py();
-    let speculation = profile.getattr(intern!(py, "speculative_execution_policy"))?;
-    let none = speculation.is_none()
-        || speculation
-            .get_type()
-            .is(classes::no_speculative_execution_policy(py)?);
-    if !none {
-        let message = "speculative_execution_policy is not acted on by this version of the driver: requests run without it";
-        classes::cluster_log(py)?.call_method1(intern!(py, "warning"), (message,))?;
+/// The core's policy that does what `policy` does: of exactly the built-in class, or none. Others are warned of.
+fn speculation(policy: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn SpeculativeExecutionPolicy>>> {
+    let py = policy.py();
+    let class = policy.get_type();
+    if policy.is_none() || class.is(classes::no_speculative_execution_policy(py)?) {
+        return Ok(None);
     }
-    Ok(())
+    if class.is(classes::constant_speculative_execution_policy(py)?) {
+        let delay: f64 = policy.getattr(intern!(py, "delay"))?.extract()?;
+        let more: i64 = policy.getattr(intern!(py, "max_attempts"))?.extract()?;
+        let delay = Duration::try_from_secs_f64(delay.max(0.0)).unwrap_or(Duration::MAX);
+        let more = usize::try_from(more).unwrap_or(0);
+        return Ok(Some(Arc::new(ConstantSpeculativeExecution::new(delay, more))));
+    }
+    let message = "speculative_execution_policy: only ConstantSpeculativeExecutionPolicy itself is acted on by this version \
+                   of the driver: requests run without it";
+    classes::cluster_log(py)?.call_method1(intern!(py, "warning"), (message,))?;
+    Ok(None)
 }

@@ -3,23 +3,25 @@
 //! Values are bound here, on the caller's thread, so that an error names the column before anything is sent. The statement
 //! object that a future shows as its `query` is made only when it is asked for.
 
+mod special;
+mod template;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use helenus::{
-    BatchKind, BatchStatement, ProtocolVersion, QueryResult, Request, RequestError, RequestOptions,
+    BatchKind, BatchStatement, ConsistencyLevel, QueryResult, Request, RequestError, RequestOptions,
     SerializedRow, SimpleStatement, Timeout,
 };
 use pyo3::exceptions::{PyAttributeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::columns::{self, PageForm};
 use crate::decode::{DecodePlan, RowShape};
 use crate::encode::row_of_values;
-use crate::policy::{self, PlanSource, RetryAdapter, RetrySource};
 use crate::prepared::PreparedHandle;
 use crate::profile::{self, Overrides, ResolvedProfile};
 use crate::result_set::ResultSet;
@@ -28,6 +30,8 @@ use crate::unasked::{Single, Unasked as _};
 use crate::{classes, convert, errors};
 
 pub(crate) use helenus::Execution;
+use special::Special;
+pub(crate) use template::Template;
 
 /// What a request came to.
 pub(crate) type Outcome = Result<QueryResult, RequestError>;
@@ -55,6 +59,27 @@ pub(crate) struct OutgoingRequest {
     timeout: Option<Duration>,
     /// What its pages become.
     form: PageForm,
+    said: Said,
+}
+
+/// What a request says beside its statement, kept to be shown.
+struct Said {
+    options: Arc<RequestOptions>,
+    consistency: ConsistencyLevel,
+    serial_consistency: Option<ConsistencyLevel>,
+    timestamp: Option<i64>,
+}
+
+impl Said {
+    fn new(options: Arc<RequestOptions>, profile: &ResolvedProfile, timestamp: Option<i64>) -> Self {
+        let core = profile.core();
+        Self {
+            consistency: options.consistency.unwrap_or_else(|| core.consistency()),
+            serial_consistency: options.serial_consistency.or_else(|| core.serial_consistency()),
+            options,
+            timestamp,
+        }
+    }
 }
 
 /// The statement as the program passed it.
@@ -309,6 +334,37 @@ impl OutgoingRequest {
         ResultSet::before_future(py, Box::new(single(answer)), rows)
     }
 
+    /// The arguments that `_driver.futures.message` wants to have behind the statement.
+    pub(crate) fn message_arguments<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let said = &self.said;
+        let options = &said.options;
+        let paging_state = self.request.as_ref().and_then(|request| request.paging_state());
+        let payload = match &options.custom_payload {
+            Some(payload) => Some(convert::payload_to_python(py, payload)?),
+            None => None,
+        };
+        Ok(vec![
+            said.consistency.code().into_pyobject(py)?.into_any(),
+            said.serial_consistency
+                .map(|level| level.code())
+                .into_pyobject(py)?
+                .into_any(),
+            options
+                .page_size
+                .filter(|rows| *rows > 0)
+                .into_pyobject(py)?
+                .into_any(),
+            paging_state
+                .map(|state| PyBytes::new(py, state))
+                .into_pyobject(py)?
+                .into_any(),
+            said.timestamp.into_pyobject(py)?.into_any(),
+            options.tracing.into_pyobject(py)?.to_owned().into_any(),
+            payload.into_pyobject(py)?.into_any(),
+            options.keyspace.as_deref().into_pyobject(py)?.into_any(),
+        ])
+    }
+
     /// The limit of the whole request.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.timeout
@@ -488,119 +544,6 @@ pub(crate) fn build<'py>(
     )
 }
 
-/// A prepared statement that is run many times in a row: everything about its requests but the values.
-pub(crate) struct Template {
-    statement: Py<PyAny>,
-    prepared: Py<PreparedHandle>,
-    options: Arc<RequestOptions>,
-    timeout: Option<Duration>,
-    form: PageForm,
-}
-
-impl Template {
-    /// The template for `statement`; `None` if its requests have to be made one by one.
-    pub(crate) fn of<'py>(
-        session: &Bound<'py, SessionBase>,
-        profile: &Bound<'py, ResolvedProfile>,
-        statement: &Bound<'py, PyAny>,
-    ) -> PyResult<Option<Self>> {
-        let py = session.py();
-        if !statement.get_type().is(classes::prepared_statement(py)?) || encrypts(statement)? {
-            return Ok(None);
-        }
-        let prepared = native(statement)?;
-        let defaults = Overrides {
-            page_size: session.get().default_page_size(session)?,
-            ..Overrides::default()
-        };
-        let said = statement_options(statement, defaults)?;
-        let resolved = profile.get();
-        let special = said.retry_policy.is_some()
-            || said.custom_payload.is_some()
-            || !matches!(resolved.plans, PlanSource::Core)
-            || !matches!(resolved.retries, RetrySource::Core);
-        if special {
-            return Ok(None);
-        }
-        Ok(Some(Self {
-            statement: statement.clone().unbind(),
-            prepared: prepared.unbind(),
-            options: resolved.options(said.overrides),
-            timeout: resolved.core().timeout(),
-            form: session.get().page_form(),
-        }))
-    }
-
-    /// Whether this is the template for `statement`.
-    pub(crate) fn is_of(&self, statement: &Bound<'_, PyAny>) -> bool {
-        self.statement.is(statement)
-    }
-
-    /// A request with these values; `None` if their form needs the attention of `BoundStatement.bind`.
-    pub(crate) fn request<'py>(
-        &self,
-        parameters: &Bound<'py, PyAny>,
-        timestamp: Option<i64>,
-    ) -> PyResult<Option<Request>> {
-        let prepared = self.prepared.bind(parameters.py());
-        let Some(row) = prepared.get().bind_plan().bind(parameters)? else {
-            return Ok(None);
-        };
-        let request = prepared_request(prepared, row)?.with_options(self.options.clone());
-        Ok(Some(match timestamp {
-            Some(timestamp) => request.with_timestamp(timestamp),
-            None => request,
-        }))
-    }
-
-    /// What its pages become.
-    pub(crate) fn form(&self) -> PageForm {
-        self.form
-    }
-
-    /// Whether its requests can give rows.
-    pub(crate) fn gives_rows(&self) -> bool {
-        self.prepared.get().gives_rows()
-    }
-
-    /// The rows of `answer`, if it has any.
-    pub(crate) fn decode<'py>(
-        &self,
-        context: &SessionContext,
-        answer: &QueryResult,
-        row_factory: &Bound<'py, PyAny>,
-    ) -> PyResult<Rows<'py>> {
-        decode(
-            row_factory.py(),
-            Some(&self.prepared),
-            self.form,
-            context,
-            answer,
-            row_factory,
-        )
-    }
-
-    /// A request with these parameters in full. Further pages can be asked for if `request` is kept.
-    pub(crate) fn outgoing(
-        &self,
-        py: Python<'_>,
-        parameters: Py<PyAny>,
-        request: Option<Request>,
-    ) -> OutgoingRequest {
-        OutgoingRequest {
-            keep: request.is_some(),
-            request,
-            statement: Statement::Bound {
-                prepared: self.statement.clone_ref(py),
-                parameters: Some(parameters),
-            },
-            prepared: Some(self.prepared.clone_ref(py)),
-            timeout: self.timeout,
-            form: self.form,
-        }
-    }
-}
-
 /// The native side of a `PreparedStatement`.
 pub(crate) fn native<'py>(prepared: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PreparedHandle>> {
     let py = prepared.py();
@@ -708,8 +651,10 @@ fn finish<'py>(
         Some(timeout) => timeout.limit(),
         None => resolved.core().timeout(),
     };
+    let timestamp = session.get().timestamp(session)?;
+    let said = Said::new(Arc::clone(&options), resolved, timestamp);
     let mut request = request.with_options(options);
-    if let Some(timestamp) = session.get().timestamp(session)? {
+    if let Some(timestamp) = timestamp {
         request = request.with_timestamp(timestamp);
     }
     if let Some(state) = call.paging_state.filter(|state| !state.is_none()) {
@@ -726,137 +671,6 @@ fn finish<'py>(
         prepared: prepared.map(Bound::unbind),
         timeout,
         form: session.get().page_form(),
+        said,
     })
-}
-
-/// What few requests have, and what cannot be shared with other requests.
-#[derive(Default)]
-struct Special {
-    payload: Option<helenus::CustomPayload>,
-    keyspace: Option<Arc<str>>,
-    retry_policy: Option<Arc<dyn helenus::policy::RetryPolicy>>,
-    /// Keyspace and key of the partition, as the statement says.
-    partition: Option<(Arc<str>, Bytes)>,
-    target: Option<uuid::Uuid>,
-    plan: Option<Arc<[Arc<helenus::Node>]>>,
-}
-
-impl Special {
-    fn of<'py>(
-        py: Python<'py>,
-        context: &Arc<SessionContext>,
-        profile: &ResolvedProfile,
-        call: &Call<'_, 'py>,
-        statement: Option<&StatementOptions<'py>>,
-        outgoing: &Statement,
-        request: &Request,
-    ) -> PyResult<Option<Self>> {
-        let mut special = Self::default();
-        let mut any = false;
-        let statement_payload = statement.and_then(|statement| statement.custom_payload.as_ref());
-        let call_payload = call.custom_payload.filter(|payload| !payload.is_none());
-        let execute_as = call.execute_as.filter(|user| !user.is_none());
-        if statement_payload.is_some() || call_payload.is_some() || execute_as.is_some() {
-            let mut payload = helenus::CustomPayload::default();
-            for mapping in statement_payload.into_iter().chain(call_payload) {
-                convert::extend_payload(&mut payload, mapping)?;
-            }
-            if let Some(user) = execute_as {
-                let entry = PyDict::new(py);
-                entry.set_item("ProxyExecute", user)?;
-                convert::extend_payload(&mut payload, entry.as_any())?;
-            }
-            special.payload = (!payload.is_empty()).then_some(payload);
-            any = true;
-        }
-        // Before v5 the keyspace of a statement only helps to route it.
-        let speaks = ProtocolVersion::from_number(context.protocol_version)
-            .is_some_and(|version| version.features().keyspace_per_request);
-        if speaks && request.prepared_statement().is_none() && request.batch_statement().is_none() {
-            special.keyspace = statement
-                .and_then(|statement| statement.keyspace.as_deref())
-                .map(Arc::from);
-            any |= special.keyspace.is_some();
-        }
-        let retry = statement.and_then(|statement| statement.retry_policy.as_ref());
-        let profile_retry = match &profile.retries {
-            RetrySource::Core => None,
-            RetrySource::Python(policy) => Some(policy.bind(py)),
-        };
-        if let Some(policy) = retry.or(profile_retry) {
-            let object = StatementSource(outgoing.clone_ref(py)).make(py)?;
-            special.retry_policy = Some(RetryAdapter::for_request(policy, &object)?);
-            any = true;
-        }
-        if let Statement::Made(object) = outgoing
-            && matches!(profile.plans, PlanSource::Core)
-        {
-            let object = object.bind(py);
-            if request.routing_key().is_none() {
-                special.partition = Self::partition(context, statement, object)?;
-                any |= special.partition.is_some();
-            }
-            if profile.heeds_targets {
-                let address = object.getattr_opt(intern!(py, "target_host"))?;
-                if let Some(address) = address.filter(|address| !address.is_none()) {
-                    let node = policy::node_at(&address, &context.session.state())?;
-                    special.target = node.map(|node| node.host_id());
-                    any |= special.target.is_some();
-                }
-            }
-        }
-        special.plan = Self::plan(py, context, profile, call, outgoing)?;
-        any |= special.plan.is_some();
-        Ok(any.then_some(special))
-    }
-
-    /// Keyspace and key of the partition that a statement says it is about.
-    fn partition(
-        context: &Arc<SessionContext>,
-        statement: Option<&StatementOptions<'_>>,
-        object: &Bound<'_, PyAny>,
-    ) -> PyResult<Option<(Arc<str>, Bytes)>> {
-        let key = object.getattr(intern!(object.py(), "routing_key"))?;
-        let Ok(key) = key.cast::<PyBytes>() else {
-            return Ok(None);
-        };
-        let own = statement.and_then(|statement| statement.keyspace.as_deref().map(Arc::from));
-        let keyspace: Option<Arc<str>> = own.or_else(|| context.session.keyspace());
-        Ok(keyspace.map(|keyspace| (keyspace, Bytes::copy_from_slice(key.as_bytes()))))
-    }
-
-    /// The nodes to try, where a host is named or the policy is written in Python.
-    fn plan<'py>(
-        py: Python<'py>,
-        context: &Arc<SessionContext>,
-        profile: &ResolvedProfile,
-        call: &Call<'_, 'py>,
-        outgoing: &Statement,
-    ) -> PyResult<Option<Arc<[Arc<helenus::Node>]>>> {
-        let state = || context.session.state();
-        if let Some(host) = call.host.filter(|host| !host.is_none()) {
-            let node = policy::node_of(host, &state())?
-                .ok_or_else(|| PyValueError::new_err(format!("host: {host} is not a node of the cluster")))?;
-            return Ok(Some([node].into()));
-        }
-        if !matches!(profile.plans, PlanSource::Python(..)) {
-            return Ok(None);
-        }
-        let object = StatementSource(outgoing.clone_ref(py)).make(py)?;
-        let keyspace = context.session.keyspace();
-        profile.plans.plan(py, &state(), keyspace.as_deref(), &object)
-    }
-
-    fn apply(self, mut options: RequestOptions) -> RequestOptions {
-        options.custom_payload = self.payload.map(Arc::new);
-        options.keyspace = self.keyspace;
-        options.retry_policy = self.retry_policy;
-        options.plan = self.plan;
-        options.target = self.target;
-        if let Some((keyspace, key)) = self.partition {
-            options.routing_keyspace = Some(keyspace);
-            options.routing_key = Some(key);
-        }
-        options
-    }
 }

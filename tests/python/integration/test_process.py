@@ -25,14 +25,14 @@ def run(contact_point: str, program: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_an_interpreter_with_a_live_session_ends_at_once(contact_points: list[str]) -> None:
+def test_fault_46_an_interpreter_with_a_live_session_ends_at_once(contact_points: list[str]) -> None:
     begun = time.monotonic()
     done = run(contact_points[0], "session.execute_async('SELECT key FROM system.local').add_callback(print)")
     assert (done.returncode, done.stderr) == (0, "")
     assert time.monotonic() - begun < 15
 
 
-def test_a_forked_child_is_told_and_the_parent_goes_on(contact_points: list[str]) -> None:
+def test_fault_45_a_forked_child_is_told_and_the_parent_goes_on(contact_points: list[str]) -> None:
     done = run(
         contact_points[0],
         """

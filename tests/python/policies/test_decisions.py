@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,11 +14,13 @@ from cassandra import ConsistencyLevel, ReadTimeout, Unavailable, WriteTimeout, 
 from cassandra.cluster import Cluster, NoHostAvailable
 from cassandra.policies import (
     AddressTranslator,
+    ConstantSpeculativeExecutionPolicy,
     DowngradingConsistencyRetryPolicy,
     FallthroughRetryPolicy,
     HostStateListener,
     ReconnectionPolicy,
     RetryPolicy,
+    WhiteListRoundRobinPolicy,
 )
 from cassandra.protocol import OverloadedErrorMessage
 from cassandra.query import SimpleStatement
@@ -177,6 +180,54 @@ def test_downgrading_goes_on_at_the_level_that_can_be_reached(client: Client) ->
         fake.nodes[0].answer = answer
         with pytest.raises(Unavailable):
             session.execute(statement)
+
+
+def held(fake: FakeCluster) -> tuple[threading.Event, str]:
+    """Let the first node not answer until the event is set."""
+    gate = threading.Event()
+
+    def answer(node: FakeNode, text: str) -> Reply:
+        gate.wait(20)
+        return coordinator(node, text)
+
+    fake.nodes[0].answer = answer
+    return gate, fake.nodes[0].address
+
+
+class FirstNodeFirst(WhiteListRoundRobinPolicy):
+    """A policy of a program: the nodes in the order of their addresses."""
+
+    def make_query_plan(self, working_keyspace: Any = None, query: Any = None) -> Iterator[Any]:
+        return iter(sorted(self._live_hosts))
+
+
+def test_another_node_is_asked_when_the_first_one_is_slow_and_the_statement_is_idempotent(client: Client) -> None:
+    with FakeCluster("dc1", "dc1", "dc1") as fake:
+        nodes = FirstNodeFirst([node.address for node in fake.nodes])
+        speculative = ConstantSpeculativeExecutionPolicy(0.05, 1)
+        session = client(fake, load_balancing_policy=nodes, speculative_execution_policy=speculative).connect(
+            wait_for_all_pools=True
+        )
+        gate, slow = held(fake)
+        statement = SimpleStatement("SELECT idempotent", is_idempotent=True)
+        future = session.execute_async(statement)
+        assert future.result().one().address == fake.nodes[1].address
+        assert fake.asked("SELECT idempotent") == [slow, fake.nodes[1].address]
+        gate.set()
+
+
+def test_no_other_node_is_asked_for_a_statement_that_may_not_run_twice(client: Client) -> None:
+    with FakeCluster("dc1", "dc1") as fake:
+        nodes = FirstNodeFirst([node.address for node in fake.nodes])
+        speculative = ConstantSpeculativeExecutionPolicy(0.02, 1)
+        session = client(fake, load_balancing_policy=nodes, speculative_execution_policy=speculative).connect(
+            wait_for_all_pools=True
+        )
+        gate, slow = held(fake)
+        future = session.execute_async(SimpleStatement("UPDATE counter", is_idempotent=False))
+        threading.Timer(0.3, gate.set).start()
+        assert future.result().one().address == slow
+        assert fake.asked("UPDATE counter") == [slow]
 
 
 class Noted(HostStateListener):
