@@ -262,7 +262,14 @@ impl Cluster {
         self.shared.profiles.get(name)
     }
 
-    /// Closes the control connection and all sessions. They drain first, within their limit.
+    /// Closes the control connection and all sessions: they take no more requests, wait for those in flight within the
+    /// cluster's limit ([`ClusterBuilder::close_timeout`]), and have the rest fail.
+    ///
+    /// May be awaited in or outside of a tokio runtime. Without it everything ends when the last handle of the cluster, its
+    /// sessions and their requests is dropped.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the cluster is closed, and its connections end with their last requests.
     pub async fn close(&self) {
         self.shared.close().await;
     }

@@ -38,13 +38,20 @@ pub(crate) struct ClusterShared {
     /// Held while the control connection is opened for the first time.
     starting: tokio::sync::Mutex<()>,
     /// To the task of the control connection, which ends with it; `None` before the start and after the end.
-    control: Mutex<Option<mpsc::UnboundedSender<Command>>>,
+    control: Mutex<Option<Control>>,
     /// The open control connection.
     control_connection: Mutex<Option<Connection>>,
     pub(super) subscribers: Subscribers,
     closed: AtomicBool,
     /// What sessions counted that have ended.
     pub(crate) meter: ClusterMeter,
+}
+
+/// The task of the control connection.
+struct Control {
+    commands: mpsc::UnboundedSender<Command>,
+    /// Completes when it has ended.
+    ended: oneshot::Receiver<()>,
 }
 
 impl ClusterShared {
@@ -101,6 +108,9 @@ impl ClusterShared {
 
     /// Opens the control connection, unless there is one.
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), SessionError> {
+        if self.is_closed() {
+            return Err(SessionError::Closed);
+        }
         let shared = Arc::clone(self);
         let started = on_runtime(self.enter_runtime()?, async move { shared.start_here().await }).await;
         started.unwrap_or(Err(SessionError::NoRuntime))
@@ -130,8 +140,19 @@ impl ClusterShared {
             });
         }
         let (commands, inbox) = mpsc::unbounded_channel();
-        *self.control.lock().unwrap_or_else(PoisonError::into_inner) = Some(commands);
-        tokio::spawn(control::run(Arc::downgrade(self), opened, inbox));
+        let (running, ended) = oneshot::channel::<()>();
+        let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock: whoever closes it from here on finds the control connection.
+        if self.is_closed() {
+            self.lock_control_connection().take();
+            return Err(SessionError::Closed);
+        }
+        *control = Some(Control { commands, ended });
+        let weak = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let _running = running;
+            control::run(weak, opened, inbox).await;
+        });
         Ok(())
     }
 
@@ -139,7 +160,8 @@ impl ClusterShared {
         self.control
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+            .as_ref()
+            .map(|control| control.commands.clone())
     }
 
     /// Reads something anew, though it may be switched off.
@@ -371,13 +393,26 @@ impl ClusterShared {
         sessions.push(Arc::downgrade(session));
     }
 
+    /// Closes all sessions and the control connection. May be awaited outside of a runtime.
     pub(crate) async fn close(&self) {
         self.closed.store(true, Ordering::Release);
         let control = self.control.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(control);
+        // Its task ends when nobody can tell it anything any more, and what it is doing has its own limits.
+        let ended = control.map(|Control { commands, ended }| {
+            drop(commands);
+            ended
+        });
         self.lock_control_connection().take();
         let sessions = self.sessions();
         futures_util::future::join_all(sessions.iter().map(|session| session.close())).await;
         self.subscribers.end();
+        let (Some(ended), Ok(runtime)) = (ended, self.runtime()) else {
+            return;
+        };
+        let limit = self.config.close_timeout;
+        let _ = on_runtime(runtime, async move {
+            let _ = tokio::time::timeout(limit, ended).await;
+        })
+        .await;
     }
 }

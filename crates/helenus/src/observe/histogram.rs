@@ -2,6 +2,7 @@
 //!
 //! [`Buckets`] is written by requests, one set for each core; [`LatencyHistogram`] is what was read from all of them.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -66,7 +67,7 @@ impl Buckets {
 }
 
 /// How long requests took, in microseconds: counts by latency, of which each is known to 6 %.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct LatencyHistogram {
     /// Nothing until something is counted.
     counts: Vec<u64>,
@@ -136,6 +137,16 @@ impl LatencyHistogram {
     pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> {
         let counts = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
         counts.map(|(bucket, count)| (Duration::from_micros(upper_bound(bucket)), *count))
+    }
+}
+
+impl fmt::Debug for LatencyHistogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LatencyHistogram")
+            .field("count", &self.count)
+            .field("median", &self.quantile(0.5))
+            .field("longest", &self.quantile(1.0))
+            .finish_non_exhaustive()
     }
 }
 

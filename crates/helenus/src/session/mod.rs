@@ -222,7 +222,14 @@ impl Session {
         agreement::wait_anywhere(&self.shared).await
     }
 
-    /// Takes no more requests, waits for those in flight within the cluster's limit, and closes all connections.
+    /// Takes no more requests, waits for those in flight within the cluster's limit
+    /// ([`ClusterBuilder::close_timeout`](crate::ClusterBuilder::close_timeout)), and closes all connections: whatever is still in
+    /// flight fails.
+    ///
+    /// May be awaited in or outside of a tokio runtime. If the session's runtime is gone there is nothing to wait for.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the session is closed, and its connections end with their last requests.
     pub async fn close(&self) {
         self.shared.close().await;
     }

@@ -6,7 +6,7 @@ use helenus_protocol::ErrorCode;
 
 use super::{Session, SessionShared};
 use crate::cluster::ClusterShared;
-use crate::connection::{CloseReason, ConnectErrorKind, ConnectStep};
+use crate::connection::{ConnectErrorKind, ConnectStep};
 use crate::error::{ConfigurationError, ContactPointError, SessionError};
 use crate::pool::Progress;
 use crate::runtime::on_runtime;
@@ -33,12 +33,13 @@ impl Session {
 }
 
 async fn open_here(cluster: Arc<ClusterShared>, keyspace: Option<String>) -> Result<Session, SessionError> {
-    if cluster.is_closed() {
-        return Err(SessionError::Closed);
-    }
     let shared = SessionShared::new(Arc::clone(&cluster), keyspace.as_deref().map(Arc::from));
     let shared = Arc::new(shared);
     cluster.add_session(&shared);
+    // Whoever closes the cluster from here on finds the session.
+    if cluster.is_closed() {
+        return Err(SessionError::Closed);
+    }
     let state = cluster.state();
     shared.reconcile(&state);
     let mut errors = Vec::new();
@@ -51,13 +52,12 @@ async fn open_here(cluster: Arc<ClusterShared>, keyspace: Option<String>) -> Res
         }
     }
     // Ignored nodes explain why there is none.
-    if connected {
+    if connected && !shared.is_closed() {
         return Ok(Session::new(shared));
     }
-    for pool in shared.pools().iter() {
-        for connection in pool.end().iter() {
-            connection.close(CloseReason::Shutdown);
-        }
+    shared.end();
+    if shared.is_closed() {
+        return Err(SessionError::Closed);
     }
     let refused = errors.iter().find_map(|error| match (&error.step, &error.kind) {
         (ConnectStep::UseKeyspace, ConnectErrorKind::Server(source)) => Some(Arc::clone(source)),

@@ -18,6 +18,7 @@ use crate::observe::{Metrics, SessionMeter};
 use crate::policy::Distance;
 use crate::pool::{Limits, Pool, Progress, WaitingRoom};
 use crate::profile::{ExecutionProfile, ProfileRef};
+use crate::runtime::{RuntimeGone, on_runtime};
 use crate::statement::RequestOptions;
 
 pub(crate) struct SessionShared {
@@ -328,16 +329,36 @@ impl SessionShared {
         let _ = futures_util::future::join_all(switch).await;
     }
 
-    /// Takes no more requests, drains, and closes.
-    pub(crate) async fn close(&self) {
-        let table = {
+    /// Takes no more requests, drains, and closes. May be awaited outside of a runtime.
+    pub(crate) async fn close(self: &Arc<Self>) {
+        {
             let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
             self.closed.store(true, Ordering::Release);
-            self.pools.load_full()
-        };
+        }
         if let Some(throttle) = &self.throttle {
             throttle.close();
         }
+        let shared = Arc::clone(self);
+        let drained = match self.cluster.runtime() {
+            Ok(runtime) => on_runtime(runtime, async move { shared.drain().await }).await,
+            Err(_) => Err(RuntimeGone),
+        };
+        if drained.is_err() {
+            self.end();
+        }
+    }
+
+    /// Closes all connections, with whatever is under way on them.
+    pub(super) fn end(&self) {
+        for pool in self.pools.load().iter() {
+            for connection in pool.end().iter() {
+                connection.close(CloseReason::Shutdown);
+            }
+        }
+    }
+
+    async fn drain(&self) {
+        let table = self.pools.load_full();
         let limit = self.cluster.config.close_timeout;
         let close = table.iter().map(|pool| pool.close(CloseReason::Shutdown, limit));
         futures_util::future::join_all(close).await;

@@ -14,6 +14,7 @@ mod faults_handshake;
 mod faults_network;
 mod faults_proxy;
 mod faults_request;
+mod lifecycle;
 mod metrics;
 mod overload;
 mod pools;
