@@ -60,6 +60,10 @@ pub use error::{
     SessionError,
 };
 pub use executor::{Execution, Request};
+#[cfg(feature = "opentelemetry")]
+pub use observe::OpenTelemetryMetrics;
+#[cfg(feature = "prometheus")]
+pub use observe::PrometheusCollector;
 pub use observe::{
     AttemptInfo, CauseCounts, Counts, LatencyHistogram, Metrics, NodeMetrics, RandomRequestIds, RequestEnd,
     RequestIdGenerator, RequestInfo, RequestTracker, SlowQueryLog,

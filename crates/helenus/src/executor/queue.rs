@@ -41,6 +41,7 @@ pub(super) async fn wait_for_room(job: &mut Job) -> Result<PendingResponse, Requ
             waiting: room.limit(),
         });
     };
+    session.meter().queued();
     let mut lines: FuturesUnordered<_> = stand_in_line(job).into_iter().map(InLine::wait).collect();
     let deadline = job.deadline;
     let time_is_up = async {

@@ -157,6 +157,7 @@ pub(crate) struct SessionMeter {
     past: Mutex<Past>,
     failed: ByCause,
     cancelled: AtomicU64,
+    queued: AtomicU64,
     /// Requests that took more than one attempt, or some other detour.
     succeeded: AtomicU64,
     succeeded_latency: OnceLock<Box<Buckets>>,
@@ -185,6 +186,7 @@ impl SessionMeter {
             past: Mutex::default(),
             failed: ByCause::default(),
             cancelled: AtomicU64::new(0),
+            queued: AtomicU64::new(0),
             succeeded: AtomicU64::new(0),
             succeeded_latency: OnceLock::new(),
             failed_latency: OnceLock::new(),
@@ -257,6 +259,12 @@ impl SessionMeter {
         }
     }
 
+    /// A request waits, for no node has room for it.
+    #[cold]
+    pub(crate) fn queued(&self) {
+        add(&self.queued, 1);
+    }
+
     #[cold]
     pub(crate) fn cancelled(&self) {
         add(&self.cancelled, 1);
@@ -269,6 +277,7 @@ impl SessionMeter {
     ) -> Metrics {
         let mut metrics = Metrics {
             cancelled: read(&self.cancelled),
+            queued: read(&self.queued),
             succeeded: read(&self.succeeded),
             ..Metrics::default()
         };
@@ -328,6 +337,7 @@ impl ClusterMeter {
             known.counts = std::mem::take(&mut known.counts).without_gauges();
         }
         let mut past = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        metrics.waiting = 0;
         past.merge(&metrics);
     }
 

@@ -19,6 +19,10 @@ pub struct Metrics {
     pub failed: CauseCounts,
     /// Requests that nobody waited for any more.
     pub cancelled: u64,
+    /// Requests that had to wait, because no node had room for them.
+    pub queued: u64,
+    /// Requests that wait now.
+    pub waiting: usize,
     /// How long requests took that succeeded, all attempts together. Empty when latencies are not measured.
     pub latency: LatencyHistogram,
     /// How long requests took that failed.
@@ -127,6 +131,8 @@ impl Metrics {
         self.succeeded += other.succeeded;
         self.failed.merge(&other.failed);
         self.cancelled += other.cancelled;
+        self.queued += other.queued;
+        self.waiting += other.waiting;
         self.latency.merge(&other.latency);
         self.failed_latency.merge(&other.failed_latency);
         self.total.merge(&other.total);

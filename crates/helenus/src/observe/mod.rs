@@ -10,9 +10,15 @@
 //! statements are never shown.
 
 mod cause;
+#[cfg(any(feature = "opentelemetry", feature = "prometheus"))]
+mod export;
 mod histogram;
 mod meter;
 mod metrics;
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 mod request_id;
 mod slow_log;
 mod span;
@@ -23,6 +29,10 @@ mod watch;
 pub use cause::CauseCounts;
 pub use histogram::LatencyHistogram;
 pub use metrics::{Counts, Metrics, NodeMetrics};
+#[cfg(feature = "opentelemetry")]
+pub use opentelemetry::OpenTelemetryMetrics;
+#[cfg(feature = "prometheus")]
+pub use prometheus::PrometheusCollector;
 pub use request_id::{RandomRequestIds, RequestIdGenerator};
 pub use slow_log::SlowQueryLog;
 pub use tracker::{AttemptInfo, RequestEnd, RequestInfo, RequestTracker};

@@ -117,6 +117,11 @@ impl WaitingRoom {
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }
+
+    /// Seats that are taken.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed).min(self.limit)
+    }
 }
 
 /// A seat in a waiting room, until it is dropped.

@@ -105,7 +105,9 @@ impl SessionShared {
     pub(crate) fn metrics(&self) -> Metrics {
         let pools = self.pools.load_full();
         let connections = pools.iter().map(|pool| (pool.node(), pool.connections()));
-        self.meter.snapshot(connections)
+        let mut metrics = self.meter.snapshot(connections);
+        metrics.waiting = self.waiting_room.waiting();
+        metrics
     }
 
     pub(crate) fn pools(&self) -> Guard<Arc<PoolTable>> {

@@ -8,6 +8,8 @@ mod connect;
 mod contact_points;
 mod control;
 mod errors;
+#[cfg(any(feature = "opentelemetry", feature = "prometheus"))]
+mod exporters;
 mod faults_cluster;
 mod faults_connection;
 mod faults_handshake;
