@@ -129,6 +129,7 @@ impl IoTask {
             let now = crate::clock::now();
             self.heartbeat.handle_read(now);
             let moment = self.shared.slab.moment(now);
+            self.shared.note_read(moment);
             while let Some(envelope) = self.decoder.next().map_err(CloseCause::Protocol)? {
                 self.hand_out(envelope, moment)?;
                 answers += 1;

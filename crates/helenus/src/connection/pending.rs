@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use helenus_protocol::{Envelope, StreamId};
 
@@ -42,6 +43,13 @@ impl PendingResponse {
     #[inline]
     pub(crate) fn meter(&self) -> Option<&Arc<NodeMeter>> {
         self.shared.config.meter.as_ref()
+    }
+
+    /// When the answer was read. To be asked for by who has got it, at once: it is a look at what the I/O task wrote down,
+    /// which costs less than one at the clock.
+    #[inline]
+    pub(crate) fn answered_at(&self) -> Instant {
+        self.shared.read_at()
     }
 }
 

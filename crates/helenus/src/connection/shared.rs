@@ -21,7 +21,7 @@ use super::error::{CloseCause, CloseReason, ConnectionError, SubmitError};
 use super::handshake::Established;
 use super::outbox::{Outbox, State, Undo, streams};
 use super::pending::PendingResponse;
-use super::slab::Slab;
+use super::slab::{Moment, Slab};
 use super::writer::Writer;
 use super::{ConnectionConfig, Endpoint};
 use crate::shard::CacheLine;
@@ -42,8 +42,7 @@ pub(super) struct Shared {
     sending: CacheLine<Sending>,
     /// Wakes the I/O task.
     pub(super) io_task: CacheLine<AtomicWaker>,
-    /// Answers received so far. Written by the I/O task.
-    answered: CacheLine<AtomicU64>,
+    received: CacheLine<Received>,
     /// Overdue answers. Below zero for a moment, when the answer is faster than the count of its orphan.
     orphans: AtomicIsize,
     worn_out: AtomicBool,
@@ -63,6 +62,15 @@ struct Sending {
     outbox: Mutex<Outbox>,
     /// Requests sent so far. Written under the outbox lock.
     submitted: AtomicU64,
+}
+
+/// What the I/O task writes.
+#[derive(Default)]
+struct Received {
+    /// Answers received so far.
+    answers: AtomicU64,
+    /// When bytes were read last, a [`Moment`].
+    read_at: AtomicU64,
 }
 
 /// Who submits.
@@ -89,7 +97,7 @@ impl Shared {
                 submitted: AtomicU64::new(0),
             }),
             io_task: CacheLine(AtomicWaker::new()),
-            answered: CacheLine(AtomicU64::new(0)),
+            received: CacheLine(Received::default()),
             orphans: AtomicIsize::new(0),
             worn_out: AtomicBool::new(false),
             draining: AtomicBool::new(false),
@@ -202,9 +210,21 @@ impl Shared {
         }
     }
 
+    /// Bytes have been read: called before the answers in them are handed out.
+    pub(super) fn note_read(&self, at: Moment) {
+        self.received.0.read_at.store(at.into_raw(), Ordering::Relaxed);
+    }
+
+    /// When bytes were read last. For who has got an answer: when that was read, or a later read.
+    #[inline]
+    pub(super) fn read_at(&self) -> Instant {
+        let at = self.received.0.read_at.load(Ordering::Relaxed);
+        self.slab.instant(Moment::from_raw(at))
+    }
+
     /// Requests of this outbox that are not answered.
     fn unanswered(&self, outbox: &Outbox) -> u64 {
-        outbox.submitted - self.answered.0.load(Ordering::Acquire)
+        outbox.submitted - self.received.0.answers.load(Ordering::Acquire)
     }
 
     /// Whether there is room for another request.
@@ -340,8 +360,8 @@ impl Shared {
             self.orphans.fetch_sub(1, Ordering::Relaxed);
         }
         // The I/O task alone writes it.
-        let answered = self.answered.0.load(Ordering::Relaxed) + 1;
-        self.answered.0.store(answered, Ordering::Release);
+        let answered = self.received.0.answers.load(Ordering::Relaxed) + 1;
+        self.received.0.answers.store(answered, Ordering::Release);
     }
 
     /// Somebody gave up waiting: the answer is overdue.
@@ -441,14 +461,14 @@ impl Shared {
     /// Requests sent and not answered, overdue ones included.
     pub(super) fn in_flight(&self) -> usize {
         // In this order: an answer counted in between may make the difference too small, never negative.
-        let answered = self.answered.0.load(Ordering::Acquire);
+        let answered = self.received.0.answers.load(Ordering::Acquire);
         let submitted = self.sending.0.submitted.load(Ordering::Acquire);
         submitted.saturating_sub(answered) as usize
     }
 
     /// Answers received so far.
     pub(super) fn answers(&self) -> u64 {
-        self.answered.0.load(Ordering::Relaxed)
+        self.received.0.answers.load(Ordering::Relaxed)
     }
 
     /// Overdue answers.

@@ -99,6 +99,20 @@ const NONE: u16 = StreamId::COUNT as u16;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment(u64);
 
+impl Moment {
+    /// As a number that an atomic can hold.
+    #[inline]
+    pub(super) fn into_raw(self) -> u64 {
+        self.0
+    }
+
+    /// The moment that was made into this number.
+    #[inline]
+    pub(super) fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+}
+
 /// The limit of a slot that waits for no answer.
 const CLOSED: u64 = 0;
 /// The limit of a slot whose answer has all the time, or has been seen.
@@ -185,6 +199,12 @@ impl Slab {
                 .unwrap_or(NO_LIMIT)
                 .clamp(CLOSED + 1, NO_LIMIT - 1),
         )
+    }
+
+    /// The instant of this moment.
+    #[inline]
+    pub(super) fn instant(&self, moment: Moment) -> Instant {
+        self.epoch + Duration::from_nanos(moment.0)
     }
 
     /// A request is about to be sent with this id, just taken.

@@ -167,8 +167,7 @@ impl Future for Execution {
                     {
                         match plain {
                             Ok(result) => {
-                                job.watch
-                                    .succeeded_at_once(&job.session, pending.meter(), &result);
+                                job.watch.succeeded_at_once(&job.session, pending, &result);
                                 this.0 = State::Done;
                                 return Poll::Ready(Ok(result));
                             }
@@ -178,8 +177,7 @@ impl Future for Execution {
                     }
                     match answer::understand(job, outcome) {
                         Answer::Done(result) => {
-                            job.watch
-                                .succeeded_at_once(&job.session, pending.meter(), &result);
+                            job.watch.succeeded_at_once(&job.session, pending, &result);
                             this.0 = State::Done;
                             return Poll::Ready(Ok(result));
                         }

@@ -13,8 +13,9 @@ use tracing::Span;
 
 use super::request_id::PAYLOAD_KEY;
 use super::tracker::{AttemptInfo, RequestEnd, RequestInfo, RequestTracker};
-use super::{Cause, NodeMeter, span};
+use super::{Cause, span};
 use crate::cluster::Node;
+use crate::connection::PendingResponse;
 use crate::error::{AttemptError, RequestError};
 use crate::executor::Request;
 use crate::policy::RetryDecision;
@@ -208,19 +209,21 @@ impl Watch {
         }
     }
 
-    /// The request ends: its only attempt was answered by a result, on a connection with this meter.
+    /// The request ends: its only attempt, which was waited for here, was answered by a result.
     #[inline]
     pub(crate) fn succeeded_at_once(
         &mut self,
         session: &SessionShared,
-        meter: Option<&Arc<NodeMeter>>,
+        attempt: &PendingResponse,
         result: &QueryResult,
     ) {
-        let Some(meter) = meter.filter(|_| self.sent == 1) else {
+        let Some(meter) = attempt.meter().filter(|_| self.sent == 1) else {
             return self.succeeded(session, result);
         };
-        let latency = self.started.map(|started| started.elapsed());
-        meter.answered_at_once(latency.filter(|_| session.meter().options().latency));
+        let started = self.started.filter(|_| session.meter().options().latency);
+        meter.answered_at_once(
+            started.map(|started| attempt.answered_at().saturating_duration_since(started)),
+        );
         self.ended = true;
         if self.more.is_some() {
             self.tell_success(result);

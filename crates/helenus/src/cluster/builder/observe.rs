@@ -6,8 +6,8 @@ use super::ClusterBuilder;
 use crate::observe::{RequestIdGenerator, RequestTracker, SlowQueryLog};
 
 impl ClusterBuilder {
-    /// Whether the durations of requests are measured: see [`Metrics`](crate::Metrics). True by default; each request then reads
-    /// the clock once more.
+    /// Whether the durations of requests are measured: see [`Metrics`](crate::Metrics). True by default. A request that is answered
+    /// at once ends when its answer was read from the socket, not when the program looks at it.
     pub fn measure_latency(mut self, measure: bool) -> Self {
         self.observe.latency = measure;
         self
