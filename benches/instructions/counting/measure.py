@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .callgrind import Profile
@@ -51,10 +51,17 @@ class Count:
 
     def least(self, other: Count) -> Count:
         """The lower figure of each kind."""
+        return self._of_each(other, min)
+
+    def most(self, other: Count) -> Count:
+        """The higher figure of each kind."""
+        return self._of_each(other, max)
+
+    def _of_each(self, other: Count, choose: Callable[[tuple[float, float]], float]) -> Count:
         pairs = {
             field.name: (getattr(self, field.name), getattr(other, field.name)) for field in dataclasses.fields(self)
         }
-        return Count(**{name: None if None in pair else min(pair) for name, pair in pairs.items()})
+        return Count(**{name: None if None in pair else choose(pair) for name, pair in pairs.items()})
 
 
 class Measuring:

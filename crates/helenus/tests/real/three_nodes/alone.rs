@@ -25,6 +25,8 @@ async fn over_99_of_100_prepared_requests_of_one_partition_go_to_its_replica() {
     let options = |statement: helenus::PreparedStatement| {
         statement
             .with_consistency(ConsistencyLevel::One)
+            // Nodes that were just started may be slow to acknowledge a write.
+            .with_idempotence(true)
             .with_tracing(true)
     };
     let (insert, select) = (options(insert.unwrap()), options(select.unwrap()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helenus::policy::ExponentialBackoffRetryPolicy;
-use helenus::{ConsistencyLevel, CqlRow, PreparedStatement, ProtocolVersion, Session};
+use helenus::{ConsistencyLevel, CqlRow, PreparedStatement, ProtocolVersion, Session, SimpleStatement};
 
 use super::REPLICATION;
 use crate::beds::{Bed, three_nodes};
@@ -104,10 +104,14 @@ async fn fault_28_a_prepared_select_of_everything_follows_the_table() {
             "DROP KEYSPACE IF EXISTS fault_28".to_owned(),
             format!("CREATE KEYSPACE fault_28 WITH replication = {REPLICATION}"),
             "CREATE TABLE fault_28.t (k int PRIMARY KEY, b int, z text)".to_owned(),
-            "INSERT INTO fault_28.t (k, b, z) VALUES (1, 2, 'z')".to_owned(),
         ] {
             other.query(text, ()).await.unwrap();
         }
+        // On all nodes, for each of them is asked alone.
+        let insert = SimpleStatement::new("INSERT INTO fault_28.t (k, b, z) VALUES (1, 2, 'z')")
+            .with_consistency(ConsistencyLevel::All)
+            .with_idempotence(true);
+        other.query(&insert, ()).await.unwrap();
         let text = "SELECT * FROM fault_28.t WHERE k = ?";
         let select = session.prepare(text).await.unwrap();
         let look = async |names: &[&str]| {
