@@ -51,12 +51,14 @@ mod opentelemetry {
     use crate::common::{builder, script};
 
     type Attributes = BTreeMap<String, String>;
+    /// The callbacks of a counter, by its name.
+    type Counter = (String, Vec<Callback<u64>>);
 
     /// A meter that keeps what it is told.
     #[derive(Clone, Default)]
     struct Kept {
         durations: Arc<Mutex<Vec<Attributes>>>,
-        counters: Arc<Mutex<Vec<(String, Vec<Callback<u64>>)>>>,
+        counters: Arc<Mutex<Vec<Counter>>>,
     }
 
     fn map(attributes: &[KeyValue]) -> Attributes {
