@@ -22,8 +22,11 @@ IN_THE_PAGE = ("w1-1", "w1-256", "w3", "w3-borrowed", "py-w1", "py-w1-concurrent
 MORE_COUNTS = 5
 """Counts of a case that swings which a baseline is made of, beside the first."""
 MORE_TRIES = 2
-"""How often a case that costs too much is counted again. What the machine adds (an answer that came in more pieces, threads
-that took other turns) differs between runs; what the code costs is in each of them, so the least of them tells."""
+"""How often a case that costs too much is counted again.
+
+What the machine adds (an answer that came in more pieces, threads that took other turns) differs between runs; what the
+code costs is in each of them, so the least of them tells.
+"""
 
 
 def arguments() -> argparse.Namespace:
