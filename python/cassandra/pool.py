@@ -133,7 +133,7 @@ class Host:
             return old
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Host) and self.endpoint == other.endpoint
+        return self is other or (isinstance(other, Host) and self.endpoint == other.endpoint)
 
     def __hash__(self) -> int:
         return hash(self.endpoint)

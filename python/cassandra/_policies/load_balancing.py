@@ -135,6 +135,8 @@ class DCAwareRoundRobinPolicy(LoadBalancingPolicy):
         self.local_dc = local_dc
         self.used_hosts_per_remote_dc = used_hosts_per_remote_dc
         self._dc_live_hosts: dict[str | None, tuple[Host, ...]] = {}
+        # The same as sets: clusters of a thousand nodes are told of one by one.
+        self._dc_members: dict[str | None, set[Host]] = {}
         self._position = 0
         self._endpoints: list[Any] = []
         super().__init__()
@@ -143,12 +145,11 @@ class DCAwareRoundRobinPolicy(LoadBalancingPolicy):
         return host.datacenter or self.local_dc
 
     def populate(self, cluster: Any, hosts: Iterable[Host]) -> None:
-        grouped: dict[str | None, list[Host]] = {}
+        grouped: dict[str | None, dict[Host, None]] = {}
         for host in hosts:
-            members = grouped.setdefault(self._dc(host), [])
-            if host not in members:
-                members.append(host)
+            grouped.setdefault(self._dc(host), {})[host] = None
         self._dc_live_hosts = {dc: tuple(members) for dc, members in grouped.items()}
+        self._dc_members = {dc: set(members) for dc, members in grouped.items()}
         if not self.local_dc:
             self._endpoints = list(cluster.endpoints_resolved)
         local = len(self._dc_live_hosts.get(self.local_dc, ()))
@@ -176,13 +177,16 @@ class DCAwareRoundRobinPolicy(LoadBalancingPolicy):
             self.local_dc = host.datacenter
             self._endpoints = []
         with self._hosts_lock:
-            hosts = self._dc_live_hosts.get(self._dc(host), ())
-            if host not in hosts:
-                self._dc_live_hosts = {**self._dc_live_hosts, self._dc(host): (*hosts, host)}
+            dc = self._dc(host)
+            members = self._dc_members.setdefault(dc, set())
+            if host not in members:
+                members.add(host)
+                self._dc_live_hosts = {**self._dc_live_hosts, dc: (*self._dc_live_hosts.get(dc, ()), host)}
 
     def on_down(self, host: Host) -> None:
         with self._hosts_lock:
             dc = self._dc(host)
+            self._dc_members.get(dc, set()).discard(host)
             left = tuple(other for other in self._dc_live_hosts.get(dc, ()) if other != host)
             by_dc = {**self._dc_live_hosts, dc: left}
             if not left:

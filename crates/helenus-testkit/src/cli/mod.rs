@@ -2,6 +2,7 @@
 
 mod canned;
 mod control;
+mod large;
 mod options;
 mod proxy;
 mod run;
@@ -34,6 +35,8 @@ enum Command {
     },
     /// A server that answers a benchmark's statements with ready bytes, to measure clients
     Canned(canned::Canned),
+    /// Many fake nodes with a large schema, to measure how drivers start
+    Large(large::Large),
     /// A proxy before a node that delays, reorders, cuts, corrupts and holds frames on demand
     Proxy(proxy::Proxy),
 }
@@ -61,6 +64,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Cluster(ClusterCommand::Control(control)) => control.execute(),
         Command::Fetch { version } => fetch(&version),
         Command::Canned(canned) => canned.execute(),
+        Command::Large(large) => large.execute(),
         Command::Proxy(proxy) => proxy.execute(),
     };
     result.unwrap_or_else(|error| {

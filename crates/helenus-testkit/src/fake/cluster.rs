@@ -147,8 +147,9 @@ async fn try_bind(count: usize) -> io::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-/// 127.0.0.1 for the first node.
+/// 127.0.0.1 for the first node, 127.0.0.250 for the 250th, 127.0.1.1 for the one after it.
 fn address(index: usize) -> IpAddr {
-    let last = u8::try_from(index + 1).unwrap_or(u8::MAX);
-    Ipv4Addr::new(127, 0, 0, last).into()
+    let third = u8::try_from(index / 250).unwrap_or(u8::MAX);
+    let last = u8::try_from(index % 250 + 1).unwrap_or(u8::MAX);
+    Ipv4Addr::new(127, 0, third, last).into()
 }

@@ -38,9 +38,10 @@ impl NodeInfo {
     /// A node of datacenter `datacenter1`, rack `rack1`, version 5.0.6, with one token and a host id that follow from the
     /// address.
     pub fn new(address: SocketAddr) -> Self {
+        // 1 for 127.0.0.1 or ::1.
         let last = match address.ip() {
-            IpAddr::V4(ip) => ip.octets()[3],
-            IpAddr::V6(ip) => ip.octets()[15],
+            IpAddr::V4(ip) => ip.to_bits() & 0x00ff_ffff,
+            IpAddr::V6(ip) => ip.octets()[15].into(),
         };
         // Tokens of nodes 1, 2, 3, ... lie a 16th of the ring apart and wrap around.
         let token = i64::MIN.wrapping_add(i64::from(last).wrapping_mul(1 << 60));
