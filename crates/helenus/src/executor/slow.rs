@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use helenus_protocol::{
-    ErrorDetails, Prepared, ProtocolError, RequestOptions, Response, ResponseEnvelope, ResultBody,
-    ServerError,
-};
+use helenus_protocol::{ErrorDetails, ServerError};
 use uuid::Uuid;
 
 use super::answer::{self, Answer};
@@ -14,10 +11,10 @@ use super::job::Job;
 use super::queue;
 use super::request::Statement;
 use super::retrying::{self, Next};
-use crate::connection::{AttemptFailure, PendingResponse};
+use crate::connection::PendingResponse;
 use crate::error::{AttemptError, RequestError, RequestErrorKind};
 use crate::result::{Extras, QueryResult};
-use crate::session::{agreement, encode_prepare};
+use crate::session::{agreement, prepare_again};
 use crate::statement::{BatchItem, PreparedStatement};
 
 /// How often one statement is prepared again on one node on UNPREPARED, before that is an error.
@@ -207,7 +204,15 @@ async fn reprepare(
         return Err(job.fail(RequestErrorKind::Unprepared { rounds: round - 1 }));
     }
     tracing::debug!(node = ?job.node, text = statement.text(), round, "prepared again");
-    let prepared = match prepare_on_node(job, &statement).await {
+    let pool = job.node.as_ref().and_then(|node| {
+        let pools = job.session.pools();
+        pools.shared(node).cloned()
+    });
+    let prepared = match pool {
+        Some(pool) => prepare_again(&pool, statement.core(), job.deadline).await,
+        None => Err(AttemptError::NoConnection),
+    };
+    let prepared = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return Ok(Reprepared::Failed(error)),
     };
@@ -257,36 +262,5 @@ fn statement_of(statement: &Statement, id: &[u8]) -> Option<PreparedStatement> {
             BatchItem::Prepared(statement, _) if *statement.id() == *id => Some(statement.clone()),
             _ => None,
         }),
-    }
-}
-
-async fn prepare_on_node(job: &Job, statement: &PreparedStatement) -> Result<Prepared, AttemptError> {
-    let node = job.node.as_ref().ok_or(AttemptError::NoConnection)?;
-    let pending = {
-        let pools = job.session.pools();
-        let pool = pools.of(node).ok_or(AttemptError::NoConnection)?;
-        pool.submit(false, job.deadline, |context, out| {
-            let keyspace = statement
-                .keyspace()
-                .filter(|_| context.version.features().keyspace_per_request);
-            let options = RequestOptions {
-                compression: context.compression,
-                ..RequestOptions::default()
-            };
-            encode_prepare(statement.text(), keyspace, &options, context, out)
-        })?
-    };
-    let envelope = pending.await.map_err(|failure| match failure {
-        // The request itself was not run: another node may.
-        AttemptFailure::ConnectionLost(_) | AttemptFailure::NotSent(_) => AttemptError::NoConnection,
-        AttemptFailure::TimedOut => AttemptError::TimedOut,
-    })?;
-    let decoded = ResponseEnvelope::decode(&envelope.header, envelope.body);
-    match decoded.map_err(AttemptError::Protocol)?.response {
-        Response::Result(ResultBody::Prepared(prepared)) => Ok(prepared),
-        Response::Error(error) => Err(AttemptError::Prepare(Arc::new(error))),
-        _ => Err(AttemptError::Protocol(ProtocolError::Malformed(
-            "PREPARE was answered with something else",
-        ))),
     }
 }

@@ -77,7 +77,7 @@ pub struct Counts {
     pub bytes_received: u64,
     /// Statements that were prepared, one for each node that did.
     pub prepared: u64,
-    /// Statements that were prepared again, because a node did not know them.
+    /// Statements that were prepared again, because a node did not know them or came up.
     pub reprepared: u64,
 }
 

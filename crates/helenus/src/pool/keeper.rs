@@ -98,7 +98,7 @@ enum Opening {
 }
 
 /// Opens one more connection.
-async fn open(pool: &Pool) -> Opening {
+async fn open(pool: &Arc<Pool>) -> Opening {
     let config = Arc::clone(&pool.lock_config());
     let opened = tokio::select! {
         opened = Connection::open(pool.node.endpoint(), &config) => opened,

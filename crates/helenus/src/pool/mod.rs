@@ -58,7 +58,11 @@ pub(crate) struct Pool {
     /// A connection could not be opened since the beginning.
     has_failed: AtomicBool,
     progress: watch::Sender<Progress>,
+    on_up: OnUp,
 }
+
+/// Told when a node came up, other than at the start of the session; by the keeper, within the runtime.
+pub(crate) type OnUp = Box<dyn Fn(&Arc<Pool>) + Send + Sync>;
 
 /// How the first connection of a pool came along.
 #[derive(Clone, Debug, Default)]
@@ -90,6 +94,7 @@ impl Pool {
         config: Arc<ConnectionConfig>,
         reconnection: Arc<dyn ReconnectionPolicy>,
         newcomer: bool,
+        on_up: OnUp,
     ) -> Arc<Self> {
         let pool = Arc::new(Self {
             node,
@@ -108,6 +113,7 @@ impl Pool {
             was_down: AtomicBool::new(newcomer),
             has_failed: AtomicBool::new(false),
             progress: watch::Sender::default(),
+            on_up,
         });
         tokio::spawn(keeper::keep(Arc::clone(&pool)));
         pool
@@ -398,11 +404,15 @@ impl Pool {
     }
 
     /// There is a connection now.
-    fn came_up(&self) {
-        if self.was_down.swap(false, Ordering::Relaxed) {
+    fn came_up(self: &Arc<Self>) {
+        let was_down = self.was_down.swap(false, Ordering::Relaxed);
+        if was_down {
             self.health.came_up(crate::clock::now());
         }
         self.node.set_up(true);
+        if was_down {
+            (self.on_up)(self);
+        }
     }
 
     /// There is no connection any more, or none yet.

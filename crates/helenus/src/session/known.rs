@@ -1,8 +1,10 @@
-//! The prepared statements of a session that are in use, to be told when the schema changes.
+//! The prepared statements of a session that are in use, to be told when the schema changes, and to be prepared again on
+//! nodes that come up.
 //!
 //! Before protocol v5 rows that come without their columns are read by those that were announced when the statement was
 //! prepared. When a table is made anew they may be others, under the same statement id.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use helenus_protocol::{SchemaChange, SchemaChangeTarget};
@@ -28,6 +30,15 @@ impl KnownStatements {
             known.tidy_at = (2 * known.statements.len()).max(64);
         }
         known.statements.push(Arc::downgrade(statement));
+    }
+
+    /// Those that `wanted` takes, each id once.
+    pub(crate) fn distinct(&self, wanted: impl Fn(&PreparedCore) -> bool) -> Vec<Arc<PreparedCore>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ids = HashSet::new();
+        let mut statements: Vec<_> = known.statements.iter().filter_map(Weak::upgrade).collect();
+        statements.retain(|statement| wanted(statement) && ids.insert(statement.id.clone()));
+        statements
     }
 
     /// Statements whose rows may have other columns now ask for them from now on.

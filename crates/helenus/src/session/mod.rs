@@ -5,12 +5,13 @@ mod known;
 mod nodes;
 mod open;
 mod prepare;
+mod reprepare;
 mod shared;
 mod trace;
 
 pub use trace::{Trace, TraceError, TraceEvent};
 
-pub(crate) use prepare::encode_prepare;
+pub(crate) use reprepare::prepare_again;
 pub(crate) use shared::{PoolTable, SessionShared};
 
 use std::fmt;

@@ -34,7 +34,6 @@ impl Session {
 
 async fn open_here(cluster: Arc<ClusterShared>, keyspace: Option<String>) -> Result<Session, SessionError> {
     let shared = SessionShared::new(Arc::clone(&cluster), keyspace.as_deref().map(Arc::from));
-    let shared = Arc::new(shared);
     cluster.add_session(&shared);
     // Whoever closes the cluster from here on finds the session.
     if cluster.is_closed() {

@@ -1,7 +1,7 @@
 //! What the handles of a session and its requests share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
@@ -10,18 +10,20 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep_until;
 
 use super::known::KnownStatements;
+use super::reprepare;
 use crate::cluster::{ClusterConfig, ClusterShared, ClusterState, Node, WarmUp};
 use crate::connection::{CloseReason, ConnectionConfig, VersionChoice};
 use crate::error::RequestErrorKind;
 use crate::executor::{Budget, Throttle};
 use crate::observe::{Metrics, SessionMeter};
 use crate::policy::Distance;
-use crate::pool::{Limits, Pool, Progress, WaitingRoom};
+use crate::pool::{Limits, OnUp, Pool, Progress, WaitingRoom};
 use crate::profile::{ExecutionProfile, ProfileRef};
 use crate::runtime::{RuntimeGone, on_runtime};
 use crate::statement::RequestOptions;
 
 pub(crate) struct SessionShared {
+    me: Weak<Self>,
     cluster: Arc<ClusterShared>,
     pools: ArcSwap<PoolTable>,
     /// Guards changes of the pools.
@@ -73,11 +75,12 @@ impl PoolTable {
 }
 
 impl SessionShared {
-    pub(super) fn new(cluster: Arc<ClusterShared>, keyspace: Option<Arc<str>>) -> Self {
+    pub(super) fn new(cluster: Arc<ClusterShared>, keyspace: Option<Arc<str>>) -> Arc<Self> {
         let default_profile = cluster.config.profile.clone();
         let mut profiles = vec![default_profile.clone()];
         profiles.extend(cluster.config.other_profiles.iter().cloned());
-        Self {
+        Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             budget: cluster.config.retry_budget.map(Budget::new),
             statements: KnownStatements::default(),
             throttle: cluster.config.request_throttle.map(Throttle::new),
@@ -90,7 +93,7 @@ impl SessionShared {
             waiting_room: WaitingRoom::new(cluster.config.queue_limit),
             cluster,
             closed: AtomicBool::new(false),
-        }
+        })
     }
 
     pub(crate) fn cluster(&self) -> &Arc<ClusterShared> {
@@ -258,12 +261,19 @@ impl SessionShared {
         {
             versions.drain(..at);
         }
+        let me = Weak::clone(&self.me);
+        let on_up: OnUp = Box::new(move |pool| {
+            if let Some(session) = me.upgrade() {
+                reprepare::prepare_all_on(&session, pool);
+            }
+        });
         Pool::spawn(
             Arc::clone(node),
             limits,
             Arc::new(connection),
             Arc::clone(&config.reconnection),
             newcomer,
+            on_up,
         )
     }
 

@@ -333,6 +333,11 @@ impl PreparedCore {
         self.keyspace.as_deref().or(self.session_keyspace.as_deref())
     }
 
+    /// Whether it is the same statement when it is prepared by a session in this keyspace.
+    pub(crate) fn prepares_alike_in(&self, session_keyspace: Option<&Arc<str>>) -> bool {
+        self.keyspace.is_some() || self.session_keyspace.as_ref() == session_keyspace
+    }
+
     /// Whether running it twice may make a difference whatever its user says.
     pub(crate) fn never_idempotent(&self) -> bool {
         self.class.conditional || self.counter

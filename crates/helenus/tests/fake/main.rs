@@ -21,6 +21,7 @@ mod metrics;
 mod overload;
 mod pools;
 mod prepared;
+mod preparing;
 mod profiles;
 mod requests;
 mod retries;

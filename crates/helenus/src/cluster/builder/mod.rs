@@ -3,6 +3,7 @@
 mod execution;
 mod observe;
 mod pools;
+mod prepare;
 mod reach;
 
 pub use pools::WarmUp;
@@ -60,6 +61,7 @@ pub struct ClusterBuilder {
     tls: Option<TlsOptions>,
     startup: Startup,
     prepare_on_all_nodes: bool,
+    prepare_on_up: bool,
     profile: ExecutionProfile,
     other_profiles: Vec<ExecutionProfile>,
     reconnection: Arc<dyn ReconnectionPolicy>,
@@ -91,6 +93,7 @@ pub(crate) struct ClusterConfig {
     pub(crate) warm_up: WarmUp,
     pub(crate) queue_limit: usize,
     pub(crate) prepare_on_all_nodes: bool,
+    pub(crate) prepare_on_up: bool,
     pub(crate) profile: ExecutionProfile,
     pub(crate) other_profiles: Vec<ExecutionProfile>,
     pub(crate) reconnection: Arc<dyn ReconnectionPolicy>,
@@ -135,6 +138,7 @@ impl ClusterBuilder {
             tls: None,
             startup: connection.startup,
             prepare_on_all_nodes: true,
+            prepare_on_up: true,
             profile: ExecutionProfile::default(),
             other_profiles: Vec::new(),
             reconnection: Arc::new(ExponentialReconnection::default()),
@@ -332,12 +336,6 @@ impl ClusterBuilder {
         self
     }
 
-    /// Whether a statement is prepared on all nodes at once, or on each when it is first needed there. True by default.
-    pub fn prepare_on_all_nodes(mut self, all: bool) -> Self {
-        self.prepare_on_all_nodes = all;
-        self
-    }
-
     /// How requests are run whose statement names no other profile.
     pub fn default_profile(mut self, profile: ExecutionProfile) -> Self {
         self.profile = profile;
@@ -475,6 +473,7 @@ impl ClusterBuilder {
             warm_up: self.warm_up,
             queue_limit: self.queue_limit,
             prepare_on_all_nodes: self.prepare_on_all_nodes,
+            prepare_on_up: self.prepare_on_up,
             profile: self.profile,
             other_profiles: self.other_profiles,
             reconnection: self.reconnection,
