@@ -86,14 +86,14 @@ async fn fault_22_a_real_node_that_asks_for_certificates_gets_them_and_none_is_b
         .connect()
         .await
         .unwrap_err();
-    assert!(
-        matches!(refusal(error), ConnectErrorKind::Tls(error) if matches!(*error, TlsError::ClientCertificate { .. }))
-    );
+    let kind = refusal(error);
+    let told = matches!(&kind, ConnectErrorKind::Tls(error) if matches!(**error, TlsError::ClientCertificate { .. }));
+    assert!(told, "{kind:?}");
     let own = TlsOptions::new().authority_file(file(&description.tls_certificate));
     let error = builder(Some(own)).build().unwrap().connect().await.unwrap_err();
-    assert!(
-        matches!(refusal(error), ConnectErrorKind::Tls(error) if matches!(*error, TlsError::UnknownAuthority))
-    );
+    let kind = refusal(error);
+    let told = matches!(&kind, ConnectErrorKind::Tls(error) if matches!(**error, TlsError::UnknownAuthority));
+    assert!(told, "{kind:?}");
     let error = builder(None).build().unwrap().connect().await.unwrap_err();
     // What a server that waits for TLS does with plain text differs by version: it closes, resets, or answers with an alert.
     let kind = refusal(error);
