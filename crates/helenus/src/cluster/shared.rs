@@ -213,6 +213,7 @@ impl ClusterShared {
     pub(super) fn tell_statements(&self, change: &SchemaChange) {
         for session in self.sessions() {
             session.statements.schema_changed(change);
+            session.cached.schema_changed(change);
         }
     }
 

@@ -218,6 +218,7 @@ async fn reprepare(
     };
     if prepared.id != *statement.id() {
         job.push(AttemptError::Server(Arc::clone(error)));
+        job.session.cached.give_up(statement.core());
         let no_keyspace = || "none".to_owned();
         return Err(job.fail(RequestErrorKind::PreparedIdChanged {
             prepared_in: statement
@@ -232,6 +233,7 @@ async fn reprepare(
     }
     if let Some((before, now)) = statement.core().changed_marker(&prepared) {
         job.push(AttemptError::Server(Arc::clone(error)));
+        job.session.cached.give_up(statement.core());
         return Err(job.fail(RequestErrorKind::BindMarkerChanged {
             marker: before.name.to_string(),
             before: Box::new(before.ty.clone()),

@@ -1,6 +1,7 @@
 //! Sessions: what requests are made with.
 
 pub(crate) mod agreement;
+mod cache;
 mod known;
 mod nodes;
 mod open;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use helenus_protocol::{DeserializeOwnedRow, SerializeRow};
 use uuid::Uuid;
 
+use crate::clock;
 use crate::cluster::{Cluster, ClusterState};
 use crate::error::{RequestError, RequestErrorKind};
 use crate::executor::{Execution, Request};
@@ -154,13 +156,35 @@ impl Session {
     /// Has a node prepare a statement, and unless told otherwise all other nodes, too. The options of the statement become
     /// those of the prepared one; its keyspace is sent along (protocol v5 and DSE_V2).
     ///
+    /// Asks each time: prepare a statement once and keep it, or see [`Session::prepare_cached`].
+    ///
     /// # Errors
     /// [`RequestError`].
     pub async fn prepare(
         &self,
         statement: impl Into<SimpleStatement>,
     ) -> Result<PreparedStatement, RequestError> {
-        prepare::prepare(&self.shared, statement.into()).await
+        prepare::prepare_since(&self.shared, statement.into(), clock::now()).await
+    }
+
+    /// As [`Session::prepare`], but a node is asked only if the session does not have the statement from the time before: it
+    /// keeps the [`prepared_cache_size`](crate::ClusterBuilder::prepared_cache_size) statements that were asked for last, by
+    /// their texts, their keyspaces and that of the session. Those that want the same at the same time wait for one answer.
+    ///
+    /// For programs that make their texts as they go. The prepared statement has the options of the one that is given here,
+    /// whoever had it prepared. A change of the schema has statements about the changed table or keyspace prepared anew. One
+    /// with a custom payload is never kept. To keep a prepared statement is cheaper than to look it up each time.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the next one that waits for the same statement asks.
+    pub async fn prepare_cached(
+        &self,
+        statement: impl Into<SimpleStatement>,
+    ) -> Result<PreparedStatement, RequestError> {
+        cache::prepare_cached(&self.shared, statement.into()).await
     }
 
     /// Works in this keyspace from now on: all connections switch, and new ones start with it. The name is taken as it is,

@@ -16,9 +16,11 @@ use crate::executor::Request;
 use crate::policy::RouteContext;
 use crate::statement::{PreparedStatement, SimpleStatement};
 
-pub(super) async fn prepare(
+/// The time of the statement counts from `begin`.
+pub(super) async fn prepare_since(
     session: &Arc<SessionShared>,
     statement: SimpleStatement,
+    begin: Instant,
 ) -> Result<PreparedStatement, RequestError> {
     if session.is_closed() {
         return Err(RequestError::not_sent(RequestErrorKind::SessionClosed));
@@ -31,7 +33,7 @@ pub(super) async fn prepare(
     let limit = options
         .timeout
         .map_or_else(|| profile.timeout(), |timeout| timeout.limit());
-    let deadline = limit.and_then(|limit| crate::clock::now().checked_add(limit));
+    let deadline = limit.and_then(|limit| begin.checked_add(limit));
     let plan = match &options.plan {
         Some(nodes) => crate::policy::QueryPlan::list(Arc::clone(nodes)),
         None => {
@@ -51,8 +53,7 @@ pub(super) async fn prepare(
                 if session.cluster().config.prepare_on_all_nodes && options.plan.is_none() {
                     prepare_on_others(session, &node, &statement, deadline).await;
                 }
-                let mut options = options.clone();
-                options.keyspace = None;
+                let options = options.clone();
                 let in_session = session.keyspace();
                 let prepared = PreparedStatement::new(text, keyspace, in_session, options, prepared);
                 session.statements.add(prepared.core());

@@ -9,6 +9,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep_until;
 
+use super::cache::PreparedCache;
 use super::known::KnownStatements;
 use super::reprepare;
 use crate::cluster::{ClusterConfig, ClusterShared, ClusterState, Node, WarmUp};
@@ -37,6 +38,8 @@ pub(crate) struct SessionShared {
     throttle: Option<Throttle>,
     /// Prepared statements that somebody has.
     pub(crate) statements: KnownStatements,
+    /// Prepared statements that are kept by their texts.
+    pub(crate) cached: PreparedCache,
     closed: AtomicBool,
     waiting_room: WaitingRoom,
 }
@@ -83,6 +86,7 @@ impl SessionShared {
             me: Weak::clone(me),
             budget: cluster.config.retry_budget.map(Budget::new),
             statements: KnownStatements::default(),
+            cached: PreparedCache::new(cluster.config.prepared_cache_size),
             throttle: cluster.config.request_throttle.map(Throttle::new),
             pools: ArcSwap::from_pointee(PoolTable::default()),
             changing: Mutex::default(),

@@ -159,9 +159,15 @@ impl PreparedStatement {
             result: ArcSwap::from_pointee(result),
             seen: ArcSwapOption::const_empty(),
         };
+        Self::of(Arc::new(core), options)
+    }
+
+    pub(crate) fn of(core: Arc<PreparedCore>, mut options: RequestOptions) -> Self {
+        // It was said when the statement was prepared.
+        options.keyspace = None;
         Self {
             inner: Arc::new(Inner {
-                core: Arc::new(core),
+                core,
                 options,
                 parts: Parts::none(),
             }),
@@ -307,6 +313,14 @@ impl PreparedCore {
             .any(|column| *column.keyspace == *keyspace && table.is_none_or(|table| *column.table == *table))
     }
 
+    /// Whether its markers or rows are of this table, or of any table of this keyspace.
+    pub(crate) fn concerns(&self, keyspace: &str, table: Option<&str>) -> bool {
+        let of_it = |column: &ColumnSpec| {
+            *column.keyspace == *keyspace && table.is_none_or(|table| *column.table == *table)
+        };
+        self.bind_columns.iter().any(of_it) || self.result.load().columns.iter().any(of_it)
+    }
+
     /// Takes over what a node said when the statement was prepared again.
     pub(crate) fn update(&self, prepared: &Prepared) {
         let Some(columns) = &prepared.result.columns else {
@@ -326,6 +340,11 @@ impl PreparedCore {
     ) -> Option<(&'a ColumnSpec, &'a ColumnSpec)> {
         let mut markers = self.bind_columns.iter().zip(prepared.bind_columns.iter());
         markers.find(|(before, now)| !takes_values_of(&now.ty, &before.ty))
+    }
+
+    /// Keyspace of the session when it was prepared.
+    pub(crate) fn session_keyspace(&self) -> &Option<Arc<str>> {
+        &self.session_keyspace
     }
 
     /// The keyspace in which unqualified names were looked up.

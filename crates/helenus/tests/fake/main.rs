@@ -22,6 +22,7 @@ mod overload;
 mod pools;
 mod prepared;
 mod preparing;
+mod preparing_cached;
 mod profiles;
 mod requests;
 mod retries;

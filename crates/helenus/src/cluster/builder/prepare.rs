@@ -15,4 +15,11 @@ impl ClusterBuilder {
         self.prepare_on_up = on_up;
         self
     }
+
+    /// How many statements each session keeps for [`Session::prepare_cached`](crate::Session::prepare_cached): those asked for
+    /// last. 1,000 by default; with 0 it keeps none, and asks a node each time.
+    pub fn prepared_cache_size(mut self, statements: usize) -> Self {
+        self.prepared_cache_size = statements;
+        self
+    }
 }
