@@ -397,14 +397,8 @@ class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes):
             raise _options.not_available("ssl_options")
 
     def _warn_of_idle_options(self) -> None:
-        """Say which options were set that nothing acts on: the core refreshes nodes at its own pace."""
-        for name in (
-            "schema_event_refresh_window",
-            "topology_event_refresh_window",
-            "status_event_refresh_window",
-            "monitor_reporting_enabled",
-            "monitor_reporting_interval",
-        ):
+        """Say which options were set that nothing acts on."""
+        for name in ("monitor_reporting_enabled", "monitor_reporting_interval"):
             if getattr(self, name) != getattr(type(self), name):
                 log.warning("Cluster.%s has no effect: nothing acts on it yet", name)
 
@@ -643,6 +637,7 @@ class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes):
             "heartbeat_timeout": self.idle_heartbeat_timeout,
             "schema_agreement_wait": self.max_schema_agreement_wait,
             "max_requests_per_connection": self._max_requests,
+            **self._refresh_windows(),
             "prepare_on_all_hosts": self.prepare_on_all_hosts,
             "schema_metadata": self.schema_metadata_enabled,
             "token_metadata": self.token_metadata_enabled,
@@ -653,6 +648,12 @@ class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes):
             "application_name": self.application_name,
             "application_version": self.application_version,
         }
+
+    def _refresh_windows(self) -> dict[str, float]:
+        """The windows that the program has set; otherwise the core waits for 1 s, less than they say."""
+        names = ("schema_event_refresh_window", "topology_event_refresh_window", "status_event_refresh_window")
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value != getattr(Cluster, name)}
 
     # Types and statements.
 

@@ -106,6 +106,15 @@ impl<'py> Options<'_, 'py> {
             .map(Some)
             .map_err(|error| PyValueError::new_err(format!("{name}: {seconds}: {error}")))
     }
+
+    /// The delay of a refresh window, which has none when it is negative; the outer `None` when it was not set.
+    fn window(&self, name: &str) -> PyResult<Option<Option<Duration>>> {
+        match self.get::<f64>(name)? {
+            Some(seconds) if seconds < 0.0 => Ok(Some(None)),
+            Some(_) => Ok(Some(Some(self.seconds(name)?.unwrap_or_default()))),
+            None => Ok(None),
+        }
+    }
 }
 
 /// `None` waits forever in Python; in the core that is a time nobody lives to see the end of.
@@ -176,6 +185,15 @@ impl ClusterCore {
         builder = builder
             .schema_metadata(options.get("schema_metadata")?.unwrap_or(true))
             .token_metadata(options.get("token_metadata")?.unwrap_or(true));
+        if let Some(delay) = options.window("schema_event_refresh_window")? {
+            builder = builder.schema_refresh_delay(delay);
+        }
+        if let Some(delay) = options.window("topology_event_refresh_window")? {
+            builder = builder.topology_refresh_delay(delay);
+        }
+        if let Some(delay) = options.window("status_event_refresh_window")? {
+            builder = builder.status_refresh_delay(delay);
+        }
         if let Some(all) = options.get("prepare_on_all_hosts")? {
             builder = builder.prepare_on_all_nodes(all);
         }

@@ -159,16 +159,13 @@ async fn watch_through(
     let Opened {
         connection, events, ..
     } = opened;
-    let (delay, interval) = {
-        let config = &shared.upgrade()?.config;
-        (config.refresh_delay, config.refresh_interval)
-    };
+    let interval = shared.upgrade()?.config.refresh_interval;
     let later = |time: Duration| Instant::now() + time;
     let mut periodic = interval.map(later);
     let mut gathered = Gathered::default();
     shared.upgrade()?.set_control_connection(connection);
     loop {
-        let next = [periodic, gathered.due].into_iter().flatten().min();
+        let next = [periodic, gathered.due()].into_iter().flatten().min();
         let timer = async {
             match next {
                 Some(time) => sleep_until(time).await,
@@ -183,8 +180,8 @@ async fn watch_through(
             }
             event = events.recv() => {
                 let shared = shared.upgrade()?;
-                if event.is_some_and(|event| gathered.take_in(&shared, event, delay)) {
-                    gathered.due.get_or_insert_with(|| later(delay));
+                if let Some(event) = event {
+                    gathered.take_in(&shared, event);
                 }
                 continue;
             }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use helenus::policy::ConstantReconnection;
 use helenus::{ClusterEvent, ProtocolVersion};
-use helenus_protocol::{ErrorCode, Event, Opcode, StatusChange, TopologyChange};
+use helenus_protocol::{
+    ErrorCode, Event, Opcode, SchemaChange, SchemaChangeTarget, SchemaChangeType, StatusChange,
+    TopologyChange,
+};
 use helenus_testkit::fake::{Action, FakeCluster, FakeNode, NodeInfo, Reply};
 
 use crate::common::{builder, cluster_builder, cluster_session, connected, script, session, soon};
@@ -59,7 +62,7 @@ async fn fault_35_a_question_that_is_not_answered_in_time_moves_the_control_conn
 async fn fault_36_a_flood_of_events_is_one_look_at_the_nodes() {
     let cluster = FakeCluster::start(&[("dc1", 2)], script()).await.unwrap();
     let driver = cluster_builder(&cluster)
-        .refresh_delay(Duration::from_millis(200))
+        .refresh_delay(Duration::from_secs(1))
         .refresh_interval(None)
         .build()
         .unwrap();
@@ -107,6 +110,54 @@ async fn fault_36_a_flood_of_up_events_is_no_flood_of_connections() {
     driver.refresh().await.unwrap();
     // The first, one after it was lost, and one for all the events.
     assert!(sick.accepted_count() <= 3, "{}", sick.accepted_count());
+}
+
+#[tokio::test]
+async fn each_kind_of_event_waits_for_its_own_delay_and_those_without_one_are_left_alone() {
+    let cluster = FakeCluster::start(&[("dc1", 2)], script()).await.unwrap();
+    let node = cluster.node(0);
+    let at_once = Duration::from_millis(1);
+    let asked = |about: &'static str| {
+        let requests = node.received();
+        let texts = requests.iter().filter_map(|request| request.text());
+        texts.filter(|text| text.contains(about)).count()
+    };
+    let changes = [
+        Event::SchemaChange(SchemaChange {
+            change: SchemaChangeType::Updated,
+            keyspace: "ks".to_owned(),
+            target: SchemaChangeTarget::Keyspace,
+        }),
+        Event::TopologyChange {
+            change: TopologyChange::NewNode,
+            address: "127.9.9.9:9042".parse().unwrap(),
+        },
+    ];
+    for (schema, topology) in [(Some(at_once), None), (Some(HOUR), Some(at_once))] {
+        let driver = cluster_builder(&cluster)
+            .schema_refresh_delay(schema)
+            .topology_refresh_delay(topology)
+            .status_refresh_delay(None)
+            .refresh_interval(None)
+            .build()
+            .unwrap();
+        driver.connect().await.unwrap();
+        let (nodes, keyspaces) = (asked("system.peers"), asked("system_schema.keyspaces"));
+        for event in &changes {
+            node.push_event(event).await;
+        }
+        let (about, other, before) = match topology {
+            None => ("system_schema.keyspaces", "system.peers", keyspaces),
+            Some(_) => ("system.peers", "system_schema.keyspaces", nodes),
+        };
+        let untouched = asked(other);
+        soon(node.wait_until(|_| asked(about) > before)).await;
+        // Answered after everything that was to be read at once.
+        driver.refresh_keyspace("another").await.unwrap();
+        let asked_for = usize::from(other == "system_schema.keyspaces");
+        assert_eq!(asked(other), untouched + asked_for, "{other}");
+        driver.close().await;
+    }
 }
 
 #[tokio::test]

@@ -5,8 +5,10 @@ mod observe;
 mod pools;
 mod prepare;
 mod reach;
+mod refresh;
 
 pub use pools::WarmUp;
+pub(crate) use refresh::RefreshDelays;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +49,7 @@ pub struct ClusterBuilder {
     control_timeout: Duration,
     close_timeout: Duration,
     schema_agreement_timeout: Duration,
-    refresh_delay: Duration,
+    refresh_delays: RefreshDelays,
     refresh_interval: Option<Duration>,
     schema_metadata: bool,
     token_metadata: bool,
@@ -86,7 +88,7 @@ pub(crate) struct ClusterConfig {
     pub(crate) control_timeout: Duration,
     pub(crate) close_timeout: Duration,
     pub(crate) schema_agreement_timeout: Duration,
-    pub(crate) refresh_delay: Duration,
+    pub(crate) refresh_delays: RefreshDelays,
     pub(crate) refresh_interval: Option<Duration>,
     pub(crate) schema_metadata: bool,
     pub(crate) token_metadata: bool,
@@ -126,7 +128,7 @@ impl ClusterBuilder {
             control_timeout: Duration::from_secs(2),
             close_timeout: Duration::from_secs(10),
             schema_agreement_timeout: Duration::from_secs(10),
-            refresh_delay: Duration::from_secs(1),
+            refresh_delays: RefreshDelays::default(),
             refresh_interval: Some(Duration::from_secs(60)),
             schema_metadata: true,
             token_metadata: true,
@@ -238,18 +240,6 @@ impl ClusterBuilder {
     /// How long a change of the schema waits until all nodes know it; zero does not wait. 10 s by default.
     pub fn schema_agreement_timeout(mut self, limit: Duration) -> Self {
         self.schema_agreement_timeout = limit;
-        self
-    }
-
-    /// How long events about nodes are gathered before the nodes are read anew. 1 s by default.
-    pub fn refresh_delay(mut self, delay: Duration) -> Self {
-        self.refresh_delay = delay;
-        self
-    }
-
-    /// How often the nodes are read anew without an event; `None` is never. 60 s by default.
-    pub fn refresh_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
-        self.refresh_interval = interval.into();
         self
     }
 
@@ -468,7 +458,7 @@ impl ClusterBuilder {
             control_timeout: self.control_timeout,
             close_timeout: self.close_timeout,
             schema_agreement_timeout: self.schema_agreement_timeout,
-            refresh_delay: self.refresh_delay,
+            refresh_delays: self.refresh_delays,
             refresh_interval: self.refresh_interval,
             schema_metadata: self.schema_metadata,
             token_metadata: self.token_metadata,

@@ -17,11 +17,18 @@ use crate::schema::{Part, Scope};
 /// With more changes in a keyspace than this all of it is read.
 const MAX_PARTS: usize = 16;
 
+/// Longer than anybody waits.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// What is to be read anew, and whom to connect to.
 #[derive(Default)]
 pub(super) struct Gathered {
-    /// When.
-    pub(super) due: Option<Instant>,
+    /// When the nodes are to be read, if it is not now.
+    nodes_due: Option<Instant>,
+    /// When what changed of the schema is.
+    schema_due: Option<Instant>,
+    /// When nodes that were said to be up again are connected to.
+    up_due: Option<Instant>,
     pub(super) nodes: bool,
     schema: bool,
     keyspaces: BTreeMap<String, Changed>,
@@ -35,6 +42,16 @@ pub(super) struct Gathered {
 enum Changed {
     All,
     Parts(BTreeSet<Part>),
+}
+
+/// Has something done after a delay, unless it is to be done before.
+fn later(due: &mut Option<Instant>, delay: Duration) {
+    due.get_or_insert_with(|| Instant::now() + delay.min(FOREVER));
+}
+
+/// Whether the time has come; then there is no other.
+fn is_over(due: &mut Option<Instant>) -> bool {
+    due.take_if(|due| *due <= Instant::now()).is_some()
 }
 
 impl What {
@@ -78,68 +95,78 @@ impl Gathered {
         }
     }
 
-    /// Takes out what is due, and connects to the nodes that were said to be up again.
-    pub(super) fn take(&mut self, shared: &ClusterShared) -> Self {
-        let state = shared.look();
-        for id in std::mem::take(&mut self.up_again) {
-            if let Some(node) = state.node(id) {
-                self.hurried.insert(id, Instant::now());
-                shared.node_is_up(node);
-            }
-        }
-        let hurried = std::mem::take(&mut self.hurried);
-        let due = std::mem::take(self);
-        self.hurried = hurried;
-        due
+    /// When something is to be done.
+    pub(super) fn due(&self) -> Option<Instant> {
+        [self.nodes_due, self.schema_due, self.up_due]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    /// Whether an event leaves something to be done later.
-    pub(super) fn take_in(&mut self, shared: &ClusterShared, event: Event, delay: Duration) -> bool {
+    /// Takes out what is due, and connects to the nodes that were said to be up again.
+    pub(super) fn take(&mut self, shared: &ClusterShared) -> Self {
+        let mut taken = Self::default();
+        if is_over(&mut self.up_due) {
+            let state = shared.look();
+            for id in std::mem::take(&mut self.up_again) {
+                if let Some(node) = state.node(id) {
+                    self.hurried.insert(id, Instant::now());
+                    shared.node_is_up(node);
+                }
+            }
+        }
+        taken.nodes = is_over(&mut self.nodes_due);
+        if is_over(&mut self.schema_due) {
+            taken.keyspaces = std::mem::take(&mut self.keyspaces);
+        }
+        taken
+    }
+
+    /// Notes what an event leaves to be done.
+    pub(super) fn take_in(&mut self, shared: &ClusterShared, event: Event) {
         tracing::debug!(?event, "event");
+        let delays = shared.config.refresh_delays;
         match event {
             Event::SchemaChange(change) => {
                 shared.tell_statements(&change);
-                let wanted = shared.wants_schema() || shared.wants_tokens();
-                if wanted {
+                if let Some(delay) = delays.schema
+                    && (shared.wants_schema() || shared.wants_tokens())
+                {
                     self.add(What::changed(change));
+                    later(&mut self.schema_due, delay);
                 }
-                wanted
             }
             Event::TopologyChange { .. } => {
-                self.nodes = true;
-                true
+                if let Some(delay) = delays.topology {
+                    later(&mut self.nodes_due, delay);
+                }
             }
             Event::StatusChange { change, address } => {
+                let Some(delay) = delays.status else { return };
                 let state = shared.look();
                 let is_it = |node: &&Arc<Node>| [node.rpc_address(), node.address()].contains(&Some(address));
                 match state.nodes().iter().find(is_it) {
                     Some(node) if change == StatusChange::Up => self.node_is_up(shared, node, delay),
                     // Whoever is connected to it knows better; see `Node::is_up`.
-                    Some(node) if !shared.is_wanted(node) => {
-                        node.set_up(false);
-                        false
-                    }
-                    Some(_) => false,
-                    None => {
-                        self.nodes = true;
-                        true
-                    }
+                    Some(node) if !shared.is_wanted(node) => node.set_up(false),
+                    Some(_) => {}
+                    None => later(&mut self.nodes_due, delay),
                 }
             }
-            _ => false,
+            _ => {}
         }
     }
 
-    fn node_is_up(&mut self, shared: &ClusterShared, node: &Arc<Node>, delay: Duration) -> bool {
+    fn node_is_up(&mut self, shared: &ClusterShared, node: &Arc<Node>, delay: Duration) {
         let (id, now) = (node.host_id(), Instant::now());
         let just_now = |last: &Instant| now.duration_since(*last) < delay;
         if self.hurried.get(&id).is_some_and(just_now) {
             self.up_again.insert(id);
-            return true;
+            later(&mut self.up_due, delay);
+            return;
         }
         self.hurried.insert(id, now);
         shared.node_is_up(node);
-        false
     }
 
     pub(super) async fn read(
