@@ -20,6 +20,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Sleep;
 
 use super::error::CloseCause;
+use super::flushing::Turn;
 use super::heartbeat::{Heartbeat, HeartbeatAction};
 use super::pending::PendingResponse;
 use super::read_buffer::ReadBuffers;
@@ -45,11 +46,7 @@ pub(super) struct IoTask {
     timer: Pin<Box<Sleep>>,
     /// When the timer fires; `None` when nothing waits for it.
     timer_at: Option<Instant>,
-    /// On a runtime of several workers this task is woken to run next, ahead of the other tasks that are about to
-    /// submit.
-    runs_next: bool,
-    /// The tasks that are about to submit were let go first: now it is time to write.
-    yielded: bool,
+    turn: Turn,
 }
 
 impl IoTask {
@@ -72,8 +69,7 @@ impl IoTask {
             swept: None,
             timer: Box::pin(tokio::time::sleep_until(now.into())),
             timer_at: None,
-            runs_next: Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread,
-            yielded: false,
+            turn: Turn::new(Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread),
         }
     }
 
@@ -88,27 +84,7 @@ impl IoTask {
             self.heartbeat_request = None;
         }
         self.watch_time(cx)?;
-        // Whoever got an answer may well send another request: they leave together.
-        let mut waits = answers > 1;
-        if self.yielded {
-            // When it is blocked the transport wakes this task.
-            self.flush(cx)?;
-        } else {
-            waits |= self.runs_next && self.shared.flush_is_scheduled();
-            if !waits {
-                self.flush(cx)?;
-            }
-        }
-        self.yielded = waits;
-        if waits {
-            self.shared.schedule_flush();
-            cx.waker().wake_by_ref();
-        }
-        Ok(())
-    }
-
-    fn flush(&self, cx: &mut Context<'_>) -> Result<(), CloseCause> {
-        let flushed = self.shared.flush(cx);
+        let flushed = self.turn.end(&self.shared, answers, cx);
         flushed.map_err(|error| CloseCause::Io(Arc::new(error)))
     }
 

@@ -15,6 +15,7 @@
 mod config;
 mod endpoint;
 mod error;
+mod flushing;
 mod handshake;
 mod heartbeat;
 mod io_task;
@@ -25,6 +26,7 @@ mod pending;
 mod read_buffer;
 mod shared;
 mod slab;
+mod sync;
 pub(crate) mod transport;
 mod writer;
 
@@ -188,31 +190,23 @@ impl Connection {
 
     /// Waits until it is closed, and says why.
     pub(crate) async fn closed(&self) -> Arc<ConnectionError> {
-        self.wait_for(|shared| shared.error().cloned()).await
+        self.shared.wait_for(|shared| shared.error().cloned()).await
     }
 
     /// Waits until there is room for a request, after [`SubmitError::WriteBufferFull`] or
     /// [`SubmitError::StreamsExhausted`]; also ends when the connection takes no more requests at all. Another request
     /// may be faster: submit again, and wait again. May be awaited outside of a runtime.
     pub(crate) async fn room(&self) {
-        self.wait_for(|shared| shared.has_room().then_some(())).await;
+        self.shared
+            .wait_for(|shared| shared.has_room().then_some(()))
+            .await;
     }
 
     /// Waits until it has too many overdue answers. Never ends when that does not happen.
     pub(crate) async fn worn_out(&self) {
-        self.wait_for(|shared| shared.is_worn_out().then_some(())).await;
-    }
-
-    async fn wait_for<T>(&self, happened: impl Fn(&Shared) -> Option<T>) -> T {
-        loop {
-            let mut changed = std::pin::pin!(self.shared.changed.notified());
-            // Registered before the look, so that nothing is missed.
-            changed.as_mut().enable();
-            if let Some(value) = happened(&self.shared) {
-                return value;
-            }
-            changed.await;
-        }
+        self.shared
+            .wait_for(|shared| shared.is_worn_out().then_some(()))
+            .await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the handles of a connection, its waiting requests and its I/O task share; submitting and flushing.
+//! What the handles of a connection, its waiting requests and its I/O task share; submitting.
 //!
 //! Submitting takes one short lock, the outbox: take a stream id, encode the envelope straight into the buffer of all
 //! envelopes that wait to be written, decide who writes. When the connection is at rest the submitter writes at once, on
@@ -8,11 +8,9 @@
 //! can never. Envelopes in the outbox with nobody writing imply that the I/O task has been woken (`scheduled`). After
 //! `Closed` is set nothing is begun, so [`Slab::fail_all`] reaches everybody.
 
-use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Instant;
 
-use atomic_waker::AtomicWaker;
 use helenus_protocol::{Compression, EncodeError, ProtocolVersion, StreamId};
 use tokio::sync::Notify;
 
@@ -22,6 +20,7 @@ use super::handshake::Established;
 use super::outbox::{Outbox, State, Undo, streams};
 use super::pending::PendingResponse;
 use super::slab::{Moment, Slab};
+use super::sync::{AtomicBool, AtomicIsize, AtomicU64, AtomicWaker, Mutex, MutexGuard, Ordering, fence};
 use super::writer::Writer;
 use super::{ConnectionConfig, Endpoint};
 use crate::shard::CacheLine;
@@ -180,36 +179,6 @@ impl Shared {
         Ok(PendingResponse::new(Arc::clone(self), stream))
     }
 
-    /// Writes on the thread of the submitter.
-    fn write_at_once(&self, mut writer: Box<Writer>) {
-        let written = writer.write();
-        self.count_sent(&mut writer);
-        let mut outbox = self.outbox();
-        let wake = match written {
-            Ok(()) => outbox.scheduled,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                outbox.blocked = true;
-                outbox.scheduled = true;
-                true
-            }
-            Err(error) => {
-                drop(outbox);
-                writer.transport().shutdown();
-                self.close(CloseCause::Io(Arc::new(error)));
-                return;
-            }
-        };
-        outbox.put_back(writer);
-        let room = self.take_refused(&mut outbox);
-        drop(outbox);
-        if wake {
-            self.io_task.0.wake();
-        }
-        if room {
-            self.changed.notify_waiters();
-        }
-    }
-
     /// Bytes have been read: called before the answers in them are handed out.
     pub(super) fn note_read(&self, at: Moment) {
         self.received.0.read_at.store(at.into_raw(), Ordering::Relaxed);
@@ -239,7 +208,7 @@ impl Shared {
     }
 
     /// Whether there is room now, after somebody had been told that there is none.
-    fn take_refused(&self, outbox: &mut Outbox) -> bool {
+    pub(super) fn take_refused(&self, outbox: &mut Outbox) -> bool {
         let room = outbox.refused && self.room(outbox, self.unanswered(outbox)).is_ok();
         outbox.refused = outbox.refused && !room;
         room
@@ -253,88 +222,6 @@ impl Shared {
         let waits = open && self.room(&outbox, self.unanswered(&outbox)).is_err();
         outbox.refused |= waits;
         !waits
-    }
-
-    /// Writes what there is, on the I/O task.
-    ///
-    /// # Errors
-    /// The transport's.
-    pub(super) fn flush(&self, cx: &mut std::task::Context<'_>) -> std::io::Result<()> {
-        let mut room = false;
-        let flushed = self.flush_all(cx, &mut room);
-        if room {
-            self.changed.notify_waiters();
-        }
-        flushed
-    }
-
-    fn flush_all(&self, cx: &mut std::task::Context<'_>, room: &mut bool) -> std::io::Result<()> {
-        loop {
-            let mut outbox = self.outbox();
-            *room |= self.take_refused(&mut outbox);
-            if outbox.buffer.is_empty() && !outbox.undrained {
-                outbox.scheduled = false;
-                return Ok(());
-            }
-            let Some(mut writer) = outbox.take_loaded_writer() else {
-                // Another thread writes, and wakes this task when it is done if `scheduled` is set.
-                return Ok(());
-            };
-            outbox.scheduled = false;
-            drop(outbox);
-
-            let blocked = loop {
-                match writer.write() {
-                    Ok(()) => break false,
-                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                    Err(error) => {
-                        writer.transport().shutdown();
-                        return Err(error);
-                    }
-                }
-                match writer.transport().poll_write_ready(cx) {
-                    std::task::Poll::Ready(Ok(())) => {}
-                    std::task::Poll::Ready(Err(error)) => return Err(error),
-                    std::task::Poll::Pending => break true,
-                }
-            };
-            self.count_sent(&mut writer);
-            let mut outbox = self.outbox();
-            outbox.blocked = blocked;
-            outbox.put_back(writer);
-            if blocked {
-                *room |= self.take_refused(&mut outbox);
-                return Ok(());
-            }
-        }
-    }
-
-    fn count_sent(&self, writer: &mut Writer) {
-        let bytes = writer.take_uncounted();
-        if let Some(meter) = &self.config.meter {
-            meter.sent(bytes);
-        }
-    }
-
-    /// The I/O task is about to flush: who submits until then need neither write nor wake it.
-    pub(super) fn schedule_flush(&self) {
-        self.outbox().scheduled = true;
-    }
-
-    /// Whether a flush was asked for and not done.
-    pub(super) fn flush_is_scheduled(&self) -> bool {
-        self.outbox().scheduled
-    }
-
-    /// Gives back memory, on a connection that is idle.
-    pub(super) fn shrink(&self) {
-        let mut outbox = self.outbox();
-        if outbox.buffer.is_empty() {
-            outbox.buffer = Vec::new();
-        }
-        if let Some(writer) = &mut outbox.writer {
-            writer.shrink();
-        }
     }
 
     /// When the deadlines are to be swept.
@@ -373,6 +260,8 @@ impl Shared {
             tracing::debug!(node = %self.endpoint, orphans, "too many overdue answers");
             self.changed.notify_waiters();
         }
+        // Either this sees that it drains, or the I/O task, woken by `drain`, sees the orphan.
+        fence(Ordering::SeqCst);
         if self.draining.load(Ordering::Acquire) {
             self.io_task.0.wake();
         }
@@ -384,6 +273,7 @@ impl Shared {
         if let State::Open = outbox.state {
             outbox.state = State::Draining(reason);
             self.draining.store(true, Ordering::Release);
+            fence(Ordering::SeqCst);
         }
         drop(outbox);
         self.changed.notify_waiters();
@@ -453,6 +343,19 @@ impl Shared {
         SubmitError::Closed(self.lost())
     }
 
+    /// Waits until this happened; whoever makes it happen tells [`Shared::changed`].
+    pub(super) async fn wait_for<T>(&self, happened: impl Fn(&Shared) -> Option<T>) -> T {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // Registered before the look, so that nothing is missed.
+            changed.as_mut().enable();
+            if let Some(value) = happened(self) {
+                return value;
+            }
+            changed.await;
+        }
+    }
+
     /// Whether requests are taken.
     pub(super) fn is_open(&self) -> bool {
         self.error.get().is_none() && !self.draining.load(Ordering::Acquire)
@@ -485,7 +388,7 @@ impl Shared {
         self.worn_out.load(Ordering::Relaxed)
     }
 
-    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+    pub(super) fn outbox(&self) -> MutexGuard<'_, Outbox> {
         // An encoder that panics leaves the outbox as it was: see `Undo`.
         self.sending
             .0

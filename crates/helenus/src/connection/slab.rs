@@ -23,18 +23,8 @@ use std::time::{Duration, Instant};
 
 use helenus_protocol::{Envelope, StreamId};
 
+use super::sync::{AtomicU16, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::shard::CacheLine;
-
-#[cfg(all(test, helenus_loom))]
-use loom::sync::{
-    Mutex, MutexGuard,
-    atomic::{AtomicU16, AtomicU64, Ordering},
-};
-#[cfg(not(all(test, helenus_loom)))]
-use std::sync::{
-    Mutex, MutexGuard,
-    atomic::{AtomicU16, AtomicU64, Ordering},
-};
 
 /// The slots of one connection.
 pub(super) struct Slab {
