@@ -124,7 +124,7 @@ fn how(path: &str, generated: bool) -> &'static str {
         "N"
     } else if within("proxy") {
         "P"
-    } else if within("slab/model.rs") {
+    } else if within("/model.rs") {
         "loom"
     } else if within("connection/tests/faults.rs") || within("crates/helenus/tests/") {
         "F"
