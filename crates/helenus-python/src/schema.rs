@@ -1,5 +1,6 @@
 //! The schema, handed to Python piece by piece: `cassandra._metadata` makes its objects of what is asked for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use helenus::schema::{ColumnKind, Columns, Keyspace, OptionValue, Schema, TableOptions};
@@ -60,7 +61,7 @@ impl SchemaSnapshot {
         let nodes = self.0.nodes().iter();
         nodes
             .map(|node| {
-                let tokens = node.tokens().map(str::to_owned).collect();
+                let tokens = node.tokens().map(Cow::into_owned).collect();
                 (node.host_id().to_string(), tokens)
             })
             .collect()

@@ -72,23 +72,52 @@ pub(crate) async fn select(
     limit: Duration,
 ) -> Result<SystemRows, AskError> {
     let mut all = SystemRows::default();
+    pages(connection, text, PAGE_SIZE, limit, |rows| all.add(rows)).await?;
+    Ok(all)
+}
+
+/// The same in pages of so many rows: each is read, and its memory given back, before the next one is asked for.
+pub(crate) async fn select_by_page(
+    connection: &Connection,
+    text: &str,
+    page_size: i32,
+    limit: Duration,
+    mut read: impl FnMut(&SystemRows),
+) -> Result<(), AskError> {
+    pages(connection, text, page_size, limit, |rows| {
+        let mut page = SystemRows::default();
+        let paging_state = page.add(rows)?;
+        read(&page);
+        // It must not keep the page.
+        Ok(paging_state.map(|state| Bytes::copy_from_slice(&state)))
+    })
+    .await
+}
+
+async fn pages(
+    connection: &Connection,
+    text: &str,
+    page_size: i32,
+    limit: Duration,
+    mut take: impl FnMut(Rows) -> Result<Option<Bytes>, AskError>,
+) -> Result<(), AskError> {
     let mut paging_state: Option<Bytes> = None;
     for _ in 0..MAX_PAGES {
         let parameters = QueryParameters {
             consistency: ConsistencyLevel::One,
-            page_size: Some(PAGE_SIZE),
+            page_size: Some(page_size),
             paging_state: paging_state.as_deref(),
             ..QueryParameters::default()
         };
         match ask(connection, &Request::Query(Query { text, parameters }), limit).await? {
-            Response::Result(ResultBody::Rows(rows)) => paging_state = all.add(rows)?,
+            Response::Result(ResultBody::Rows(rows)) => paging_state = take(rows)?,
             other => {
                 let found = format!("{:?} instead of rows", other.opcode());
                 return Err(AskError::Unexpected(found));
             }
         }
         if paging_state.is_none() {
-            return Ok(all);
+            return Ok(());
         }
     }
     Err(AskError::Unexpected(format!("more than {MAX_PAGES} pages")))

@@ -54,6 +54,12 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    /// Makes the nodes known, once.
+    pub(super) fn publish(&mut self, shared: &ClusterShared) {
+        let discovered = std::mem::take(&mut self.discovered);
+        shared.publish(self.connection.version(), &discovered);
+    }
+
     /// Reads the schema, as far as it is wanted. An error is told.
     pub(super) async fn read_schema(&self, shared: &ClusterShared) -> Result<(), ContactPointError> {
         let read = read_schema(shared, &self.connection, Scope::Everything, false).await;
@@ -236,10 +242,10 @@ async fn reopen(
         }
         pause = true;
         let shared = weak.upgrade()?;
-        let opened = open(&shared, Some(useless)).await;
+        let mut opened = open(&shared, Some(useless)).await;
         let mut read = opened.as_ref().map(drop).map_err(Vec::clone);
-        if let Ok(opened) = &opened {
-            shared.publish(opened.connection.version(), &opened.discovered);
+        if let Ok(opened) = &mut opened {
+            opened.publish(&shared);
             // Without the schema it still is one that watches the nodes.
             read = opened.read_schema(&shared).await.map_err(|error| vec![error]);
         }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::node::NodeFacts;
 use super::{ClusterConfig, DEFAULT_PORT};
-use crate::ask::{AskError, SystemRow, SystemRows, select};
+use crate::ask::{AskError, SystemRow, SystemRows, select, select_by_page};
 use crate::connection::{Connection, Endpoint};
 
 /// What one node says about the cluster.
@@ -28,17 +28,31 @@ const LOCAL: &str = "SELECT * FROM system.local WHERE key='local'";
 const PEERS_V2: &str = "SELECT * FROM system.peers_v2";
 const PEERS: &str = "SELECT * FROM system.peers";
 
+/// Peers in a page: with 256 tokens each takes 6 kB.
+const PEERS_PAGE_SIZE: i32 = 128;
+
 /// Asks a node. `limit` is the time for each of its answers.
 pub(crate) async fn discover(connection: &Connection, limit: Duration) -> Result<Discovered, AskError> {
     let local = select(connection, LOCAL, limit).await?;
-    let peers = peers(connection, limit).await?;
-    read(connection.endpoint(), &local, &peers)
+    let endpoint = connection.endpoint();
+    let port = endpoint
+        .socket_address()
+        .map_or(DEFAULT_PORT, |address| address.port());
+    let mut discovered = Discovered::of(endpoint, &local, port)?;
+    let mut add = |page: &SystemRows| page.iter().for_each(|row| discovered.add_peer(&row, port));
+    match select_by_page(connection, PEERS_V2, PEERS_PAGE_SIZE, limit, &mut add).await {
+        // The table is of Cassandra 4.0 and later.
+        Err(AskError::Server(error)) if error.code == ErrorCode::Invalid => {
+            select_by_page(connection, PEERS, PEERS_PAGE_SIZE, limit, add).await?;
+        }
+        read => read?,
+    }
+    Ok(discovered)
 }
 
 /// What a node knows about its peers.
 pub(crate) async fn peers(connection: &Connection, limit: Duration) -> Result<SystemRows, AskError> {
     match select(connection, PEERS_V2, limit).await {
-        // The table is of Cassandra 4.0 and later.
         Err(AskError::Server(error)) if error.code == ErrorCode::Invalid => {
             select(connection, PEERS, limit).await
         }
@@ -46,40 +60,40 @@ pub(crate) async fn peers(connection: &Connection, limit: Duration) -> Result<Sy
     }
 }
 
-fn read(endpoint: &Endpoint, local: &SystemRows, peers: &SystemRows) -> Result<Discovered, AskError> {
-    let port = endpoint
-        .socket_address()
-        .map_or(DEFAULT_PORT, |address| address.port());
-    let local = local.iter().next();
-    let local = local.ok_or_else(|| AskError::Unexpected("system.local has no row".to_owned()))?;
-    let Some(facts) = facts(&local, port) else {
-        return Err(AskError::Unexpected("system.local has no host id".to_owned()));
-    };
-    let mut discovered = Discovered {
-        cluster_name: local.get("cluster_name"),
-        partitioner: local.get("partitioner"),
-        nodes: vec![(endpoint.clone(), facts)],
-    };
-    for row in peers.iter() {
+impl Discovered {
+    /// What a node says about itself.
+    fn of(endpoint: &Endpoint, local: &SystemRows, port: u16) -> Result<Self, AskError> {
+        let local = local.iter().next();
+        let local = local.ok_or_else(|| AskError::Unexpected("system.local has no row".to_owned()))?;
+        let Some(facts) = facts(&local, port) else {
+            return Err(AskError::Unexpected("system.local has no host id".to_owned()));
+        };
+        Ok(Self {
+            cluster_name: local.get("cluster_name"),
+            partitioner: local.get("partitioner"),
+            nodes: vec![(endpoint.clone(), facts)],
+        })
+    }
+
+    fn add_peer(&mut self, row: &SystemRow<'_>, port: u16) {
         let peer: Option<IpAddr> = row.get("peer");
-        let Some(facts) = self::facts(&row, port) else {
+        let Some(facts) = facts(row, port) else {
             tracing::warn!(?peer, "row of a peer without host id is skipped");
-            continue;
+            return;
         };
         let Some(address) = facts.rpc_address else {
             tracing::warn!(?peer, host_id = %facts.host_id, "row of a peer without address is skipped");
-            continue;
+            return;
         };
         let known = |(endpoint, other): &(Endpoint, NodeFacts)| {
             other.host_id == facts.host_id || endpoint.socket_address() == Some(address)
         };
-        if discovered.nodes.iter().any(known) {
+        if self.nodes.iter().any(known) {
             tracing::warn!(?peer, host_id = %facts.host_id, "second row of the same node is skipped");
-            continue;
+            return;
         }
-        discovered.nodes.push((address.into(), facts));
+        self.nodes.push((address.into(), facts));
     }
-    Ok(discovered)
 }
 
 impl Discovered {
@@ -137,11 +151,7 @@ fn facts(row: &SystemRow<'_>, default_port: u16) -> Option<NodeFacts> {
     let address = address.filter(|ip| !ip.is_unspecified()).or(broadcast_address);
     let address = address.filter(|ip| !ip.is_unspecified());
     let shared = |text: Option<String>| text.map(Arc::from);
-    let mut tokens: Vec<&str> = row.get("tokens").unwrap_or_default();
-    // A set: its order says nothing, and must not make a difference.
-    if !tokens.is_sorted() {
-        tokens.sort_unstable();
-    }
+    let tokens: Vec<&str> = row.get("tokens").unwrap_or_default();
     Some(NodeFacts {
         host_id,
         given: None,

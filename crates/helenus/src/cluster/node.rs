@@ -1,5 +1,6 @@
 //! Nodes, as the cluster describes them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -44,38 +45,75 @@ pub struct NodeFacts {
     pub(crate) tokens: TokenTexts,
 }
 
-/// The tokens of a node, as text, in one piece of memory: a large cluster has hundreds of thousands.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub(crate) struct TokenTexts {
-    /// Parted by commas, which no token of any partitioner has.
-    joined: Box<str>,
-    count: usize,
+/// The tokens of a node, in one piece of memory: a large cluster has hundreds of thousands. A set: their order says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TokenTexts {
+    /// In their order, where that is what all texts say.
+    Numbers(Arc<[i64]>),
+    /// In the order of the texts, parted by commas, which no token of any partitioner has.
+    Texts { joined: Arc<str>, count: usize },
+}
+
+impl Default for TokenTexts {
+    fn default() -> Self {
+        Self::Numbers(Arc::default())
+    }
 }
 
 impl TokenTexts {
-    fn iter(&self) -> impl Iterator<Item = &str> {
-        self.joined.split(',').take(self.count)
+    fn len(&self) -> usize {
+        match self {
+            Self::Numbers(numbers) => numbers.len(),
+            Self::Texts { count, .. } => *count,
+        }
     }
+
+    fn iter(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let (numbers, texts) = match self {
+            Self::Numbers(numbers) => (&**numbers, None),
+            Self::Texts { joined, count } => (&[][..], Some(joined.split(',').take(*count))),
+        };
+        let numbers = numbers.iter().map(|number| Cow::Owned(number.to_string()));
+        numbers.chain(texts.into_iter().flatten().map(Cow::Borrowed))
+    }
+
+    fn of_texts(mut tokens: Vec<&str>) -> Self {
+        tokens.retain(|token| {
+            let fits = !token.contains(',');
+            if !fits {
+                tracing::warn!(token, "token is skipped: not one of any partitioner");
+            }
+            fits
+        });
+        tokens.sort_unstable();
+        Self::Texts {
+            count: tokens.len(),
+            joined: tokens.join(",").into(),
+        }
+    }
+}
+
+/// The number that a text says, if it is written just like this.
+fn number(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let canonical = match digits.as_bytes() {
+        [b'0'] => digits.len() == text.len(),
+        [b'1'..=b'9', ..] => true,
+        _ => false,
+    };
+    text.parse().ok().filter(|_| canonical)
 }
 
 impl<S: AsRef<str>> FromIterator<S> for TokenTexts {
     fn from_iter<I: IntoIterator<Item = S>>(tokens: I) -> Self {
-        let (mut joined, mut count) = (String::new(), 0);
-        for token in tokens {
-            let token = token.as_ref();
-            if token.contains(',') {
-                tracing::warn!(token, "token is skipped: not one of any partitioner");
-                continue;
+        let tokens: Vec<S> = tokens.into_iter().collect();
+        let numbers: Option<Vec<i64>> = tokens.iter().map(|token| number(token.as_ref())).collect();
+        match numbers {
+            Some(mut numbers) => {
+                numbers.sort_unstable();
+                Self::Numbers(numbers.into())
             }
-            if count > 0 {
-                joined.push(',');
-            }
-            joined.push_str(token);
-            count += 1;
-        }
-        Self {
-            joined: joined.into(),
-            count,
+            None => Self::of_texts(tokens.iter().map(AsRef::as_ref).collect()),
         }
     }
 }
@@ -122,13 +160,13 @@ impl NodeFacts {
     }
 
     /// Its tokens, as the partitioner prints them.
-    pub fn tokens(&self) -> impl Iterator<Item = &str> {
+    pub fn tokens(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.tokens.iter()
     }
 
     /// How many tokens it has.
     pub fn token_count(&self) -> usize {
-        self.tokens.count
+        self.tokens.len()
     }
 }
 
@@ -213,13 +251,21 @@ impl Node {
     }
 
     /// Its tokens, as the partitioner prints them.
-    pub fn tokens(&self) -> impl Iterator<Item = &str> {
+    pub fn tokens(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.facts.tokens()
     }
 
     /// How many tokens it has.
     pub fn token_count(&self) -> usize {
         self.facts.token_count()
+    }
+
+    /// Its tokens, if all of them are numbers.
+    pub(crate) fn token_numbers(&self) -> Option<&[i64]> {
+        match &self.facts.tokens {
+            TokenTexts::Numbers(numbers) => Some(numbers),
+            TokenTexts::Texts { .. } => None,
+        }
     }
 
     /// Whether there is an open connection to it; `None` before the first was tried. Of a node that no session connects to:
@@ -315,5 +361,32 @@ impl std::hash::Hash for Node {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.facts.host_id.hash(state);
         self.endpoint.hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_said_as_the_cluster_says_them() {
+        let texts = |tokens: &[&str]| -> Vec<String> {
+            let tokens: TokenTexts = tokens.iter().collect();
+            let texts: Vec<_> = tokens.iter().map(Cow::into_owned).collect();
+            assert_eq!(texts.len(), tokens.len());
+            texts
+        };
+        assert_eq!(
+            texts(&["9223372036854775807", "0", "-9223372036854775808", "-17"]),
+            ["-9223372036854775808", "-17", "0", "9223372036854775807"]
+        );
+        for odd in ["007", "-0", "+1", "-", "", "9223372036854775808", "00ff"] {
+            assert_eq!(
+                texts(&["17", odd]),
+                if odd < "17" { [odd, "17"] } else { ["17", odd] }
+            );
+        }
+        assert_eq!(texts(&["1,2", "3"]), ["3"]);
+        assert_eq!(texts(&[]), [""; 0]);
     }
 }

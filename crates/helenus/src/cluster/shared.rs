@@ -124,10 +124,10 @@ impl ClusterShared {
         if self.control().is_some() {
             return Ok(());
         }
-        let opened = search::open(self, None)
+        let mut opened = search::open(self, None)
             .await
             .map_err(SessionError::NoContactPoint)?;
-        self.publish(opened.connection.version(), &opened.discovered);
+        opened.publish(self);
         // Told already; without it the driver works, if less well.
         let _ = opened.read_schema(self).await;
         let state = self.look();

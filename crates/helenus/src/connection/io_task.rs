@@ -203,6 +203,7 @@ impl IoTask {
             None => {}
             Some(HeartbeatAction::Send) => {
                 self.shared.shrink();
+                self.buffers.shrink(&mut self.decoder);
                 self.send_heartbeat();
             }
             Some(HeartbeatAction::GiveUp) => {

@@ -14,6 +14,7 @@ use tokio_util::io::read_buf;
 use super::error::{ConnectError, ConnectErrorKind, ConnectStep};
 use super::handshake::{Action, Established, Handshake, HandshakeError};
 use super::negotiation::Negotiation;
+use super::read_buffer::IDLE_SIZE;
 use super::transport::Transport;
 use super::{Connection, ConnectionConfig, Endpoint};
 use crate::auth::Authenticator;
@@ -85,7 +86,6 @@ struct Attempt<'a> {
 static WARNED: std::sync::Once = std::sync::Once::new();
 
 const HEAD_LENGTH: usize = 16;
-const READ_SIZE: usize = 8 * 1024;
 
 impl<'a> Attempt<'a> {
     fn new(endpoint: &'a Endpoint, config: &'a Arc<ConnectionConfig>, transport: Transport) -> Self {
@@ -222,7 +222,7 @@ impl<'a> Attempt<'a> {
                 Err(error) => return Err(self.unreadable(error)),
             }
             let buffer = self.decoder.buffer();
-            buffer.reserve(READ_SIZE);
+            buffer.reserve(IDLE_SIZE);
             let before = buffer.len();
             let count = match read_buf(&mut self.transport.read, buffer).await {
                 Ok(count) => count,

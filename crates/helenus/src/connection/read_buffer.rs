@@ -17,6 +17,8 @@ use tokio_util::io::poll_read_buf;
 
 /// Free bytes in the read buffer that a read begins with. Also: bodies (v5: segments) up to this length are read through it.
 const READ_SIZE: usize = 64 * 1024;
+/// The same on a connection whose answers are small and one by one: enough for those to requests of the driver itself.
+pub(super) const IDLE_SIZE: usize = 2 * 1024;
 /// Room made at once for an envelope that is still incomplete; more only as its bytes really arrive. Systems give memory
 /// when it is written to: what a server announces and does not send costs addresses only.
 const LARGE_READ_SIZE: usize = 32 * 1024 * 1024;
@@ -28,14 +30,26 @@ const KEPT_SIZE: usize = 2 * 1024 * 1024;
 const KEPT_FOR: Duration = Duration::from_secs(1);
 
 /// Gives the decoder room to read into.
-#[derive(Default)]
 pub(super) struct ReadBuffers {
+    /// Free bytes in the small buffer that a read begins with: [`IDLE_SIZE`] until more comes at once, then [`READ_SIZE`].
+    room: usize,
     /// The small buffer and the size of the large one, while the decoder has a large one.
     large: Option<(BytesMut, usize)>,
     /// Handles, without bytes, on large buffers; with their sizes.
     kept: Vec<(BytesMut, usize)>,
     /// When a large buffer was used last.
     used: Option<Instant>,
+}
+
+impl Default for ReadBuffers {
+    fn default() -> Self {
+        Self {
+            room: IDLE_SIZE,
+            large: None,
+            kept: Vec::new(),
+            used: None,
+        }
+    }
 }
 
 impl ReadBuffers {
@@ -64,9 +78,13 @@ impl ReadBuffers {
             }
             return poll_read_buf(Pin::new(read), cx, &mut buffer.limit(missing.max(1)));
         }
-        let wanted = if held == 0 { READ_SIZE } else { missing.max(1) };
+        let wanted = if held == 0 { self.room } else { missing.max(1) };
         if buffer.capacity() - held < wanted {
-            buffer.reserve(READ_SIZE);
+            // The last read filled it, or ended within something that does not fit.
+            if held != 0 || buffer.capacity() == 0 {
+                self.room = READ_SIZE;
+            }
+            buffer.reserve(self.room);
         }
         poll_read_buf(Pin::new(read), cx, buffer)
     }
@@ -80,6 +98,15 @@ impl ReadBuffers {
         if let Some((small, size)) = self.large.take() {
             let large = std::mem::replace(buffer, small);
             self.keep(large, size, now);
+        }
+    }
+
+    /// Gives back the memory that bursts needed, on a connection that is idle.
+    pub(super) fn shrink(&mut self, decoder: &mut InboundDecoder) {
+        let buffer = decoder.buffer();
+        if self.room != IDLE_SIZE && self.large.is_none() && buffer.is_empty() {
+            self.room = IDLE_SIZE;
+            *buffer = BytesMut::with_capacity(IDLE_SIZE);
         }
     }
 
@@ -201,6 +228,34 @@ mod tests {
         let mut reader = Reader::new();
         reader.read(&[4, BODY, 4, 0, BODY, BODY, 70_000, 65_536, 65_527, 8_193, 8_192, 4]);
         reader.read(&[9 * BODY, 4, 40 * BODY, 4]);
+    }
+
+    #[test]
+    fn an_idle_connection_holds_a_small_buffer_until_more_comes_at_once() {
+        let mut reader = Reader::new();
+        *reader.decoder.buffer() = BytesMut::with_capacity(IDLE_SIZE);
+        for _ in 0..100 {
+            reader.read(&[4, 300, 700]);
+            assert!(reader.decoder.buffer().capacity() <= IDLE_SIZE);
+        }
+        for burst in [&[100; 50][..], &[IDLE_SIZE], &[IDLE_SIZE - 9]] {
+            reader.read(burst);
+            reader.read(&[4]);
+            assert!(reader.decoder.buffer().capacity() > READ_SIZE / 2, "{burst:?}");
+            reader.buffers.shrink(&mut reader.decoder);
+            assert_eq!(reader.decoder.buffer().capacity(), IDLE_SIZE);
+        }
+    }
+
+    #[test]
+    fn a_buffer_with_the_beginning_of_an_answer_stays() {
+        let mut reader = Reader::new();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut half = &[0x84, 0, 0, 1][..];
+        let read = reader.buffers.poll_read(&mut half, &mut reader.decoder, &mut cx);
+        assert!(matches!(read, Poll::Ready(Ok(4))));
+        reader.buffers.shrink(&mut reader.decoder);
+        assert_eq!(reader.decoder.buffer().as_ref(), [0x84, 0, 0, 1]);
     }
 
     #[test]

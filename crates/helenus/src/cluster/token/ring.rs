@@ -60,15 +60,15 @@ impl TokenRing {
         let (places, datacenters) = places(&nodes);
         let (tokens, owners) = match partitioner {
             Partitioner::Murmur3 => {
-                let (tokens, owners) = in_order(&nodes, |text| text.parse().ok());
+                let (tokens, owners) = in_order(&nodes, |text| text.parse().ok(), Node::token_numbers);
                 (Tokens::Murmur3(tokens), owners)
             }
             Partitioner::Random => {
-                let (tokens, owners) = in_order(&nodes, |text| text.parse().ok());
+                let (tokens, owners) = in_order(&nodes, |text| text.parse().ok(), |_| None);
                 (Tokens::Random(tokens), owners)
             }
             Partitioner::ByteOrdered => {
-                let (tokens, owners) = in_order(&nodes, from_hex);
+                let (tokens, owners) = in_order(&nodes, from_hex, |_| None);
                 (Tokens::ByteOrdered(tokens), owners)
             }
         };
@@ -229,13 +229,22 @@ struct Wanted {
     repeats: usize,
 }
 
-/// The tokens of all nodes in the order of the ring, and the number of the node of each.
-fn in_order<T: Ord>(nodes: &[Arc<Node>], parse: impl Fn(&str) -> Option<T>) -> (Box<[T]>, Box<[u32]>) {
+/// The tokens of all nodes in the order of the ring, and the number of the node of each. `parsed` has those of a node that need
+/// not be parsed.
+fn in_order<T: Ord + Clone>(
+    nodes: &[Arc<Node>],
+    parse: impl Fn(&str) -> Option<T>,
+    parsed: impl Fn(&Node) -> Option<&[T]>,
+) -> (Box<[T]>, Box<[u32]>) {
     let count = nodes.iter().map(|node| node.token_count()).sum();
     let mut owned: Vec<(T, u32)> = Vec::with_capacity(count);
     for (number, node) in (0_u32..).zip(nodes) {
+        if let Some(tokens) = parsed(node) {
+            owned.extend(tokens.iter().map(|token| (token.clone(), number)));
+            continue;
+        }
         for text in node.tokens() {
-            match parse(text) {
+            match parse(&text) {
                 Some(token) => owned.push((token, number)),
                 None => tracing::warn!(%node, token = %text, "token is skipped: not one of the partitioner"),
             }
