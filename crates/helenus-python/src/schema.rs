@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use helenus::schema::{ColumnKind, Columns, Keyspace, OptionValue, Schema, TableOptions};
+use helenus::schema::{ColumnKind, Columns, EdgeEnd, Keyspace, OptionValue, Schema, Table, TableOptions};
 use helenus::{ClusterState, Token};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
@@ -14,7 +14,11 @@ pub(crate) struct SchemaSnapshot(Arc<ClusterState>);
 
 /// A keyspace at one moment.
 #[pyclass(frozen, module = "cassandra._core")]
-pub(crate) struct KeyspaceSnapshot(Arc<Keyspace>);
+pub(crate) struct KeyspaceSnapshot {
+    keyspace: Arc<Keyspace>,
+    /// Whether the cluster is one whose tables may be parts of graphs.
+    has_graphs: bool,
+}
 
 impl SchemaSnapshot {
     pub(crate) fn new(state: Arc<ClusterState>) -> Self {
@@ -50,10 +54,14 @@ impl SchemaSnapshot {
 
     /// The keyspaces by name.
     fn keyspaces(&self) -> Vec<(String, KeyspaceSnapshot)> {
+        let mut nodes = self.0.nodes().iter();
+        let has_graphs = nodes.any(|node| node.dse_version().is_some_and(has_graphs));
         let keyspaces = self.schema().keyspaces().iter();
-        keyspaces
-            .map(|(name, keyspace)| (name.to_string(), KeyspaceSnapshot(Arc::clone(keyspace))))
-            .collect()
+        let snapshots = keyspaces.map(|(name, keyspace)| {
+            let keyspace = Arc::clone(keyspace);
+            (name.to_string(), KeyspaceSnapshot { keyspace, has_graphs })
+        });
+        snapshots.collect()
     }
 
     /// The tokens of each node, as text, by host id as text.
@@ -80,16 +88,23 @@ impl SchemaSnapshot {
     }
 }
 
+/// Since DSE 6.8.
+fn has_graphs(dse_version: &str) -> bool {
+    let mut numbers = dse_version.split('.').map(|part| part.parse::<u32>().ok());
+    let (major, minor) = (numbers.next().flatten(), numbers.next().flatten());
+    (major, minor) >= (Some(6), Some(8))
+}
+
 #[pymethods]
 impl KeyspaceSnapshot {
     /// Whether both are the same keyspace, unchanged.
     fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.keyspace, &other.keyspace)
     }
 
     /// Name, durable writes, replication, whether it is virtual, graph engine.
     fn description<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let keyspace = &self.0;
+        let keyspace = &self.keyspace;
         (
             keyspace.name(),
             keyspace.has_durable_writes(),
@@ -100,9 +115,10 @@ impl KeyspaceSnapshot {
             .into_pyobject(py)
     }
 
-    /// Tables: name, columns, options, indexes, triggers, whether compact, whether virtual.
+    /// Tables: name, columns, options, indexes, triggers, whether compact, whether virtual, and in a cluster that may have
+    /// graphs label and edge.
     fn tables<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let tables = self.0.tables().values().map(|table| {
+        let tables = self.keyspace.tables().values().map(|table| {
             let indexes = table.indexes().values().map(|index| {
                 Ok((
                     index.name(),
@@ -120,6 +136,7 @@ impl KeyspaceSnapshot {
                 triggers.collect::<PyResult<Vec<_>>>()?,
                 table.is_compact(),
                 table.is_virtual(),
+                self.has_graphs.then(|| part_of_graph(table)),
             )
                 .into_pyobject(py)
         });
@@ -128,7 +145,7 @@ impl KeyspaceSnapshot {
 
     /// Materialized views: name, table, whether of all columns, WHERE clause, columns, options.
     fn views<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let views = self.0.views().values().map(|view| {
+        let views = self.keyspace.views().values().map(|view| {
             (
                 view.name(),
                 view.base_table(),
@@ -144,7 +161,7 @@ impl KeyspaceSnapshot {
 
     /// User-defined types: name, names of the fields, their types.
     fn types(&self) -> Vec<(String, Vec<String>, Vec<String>)> {
-        let types = self.0.types().values().map(|ty| {
+        let types = self.keyspace.types().values().map(|ty| {
             let definition = ty.definition();
             let names = definition
                 .fields
@@ -159,7 +176,7 @@ impl KeyspaceSnapshot {
     /// Functions: name, argument types and names, return type, language, body, whether called on null input,
     /// deterministic, monotonic, monotonic on.
     fn functions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let functions = self.0.functions().values().map(|function| {
+        let functions = self.keyspace.functions().values().map(|function| {
             let names: Vec<&str> = function.arguments().map(|(name, _)| name).collect();
             (
                 function.name(),
@@ -181,7 +198,7 @@ impl KeyspaceSnapshot {
     /// Aggregates: name, argument types, state function and type, final function, initial condition, return type,
     /// deterministic.
     fn aggregates<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let aggregates = self.0.aggregates().values().map(|aggregate| {
+        let aggregates = self.keyspace.aggregates().values().map(|aggregate| {
             (
                 aggregate.name(),
                 aggregate.argument_types(),
@@ -196,6 +213,23 @@ impl KeyspaceSnapshot {
         });
         PyList::new(py, aggregates.collect::<PyResult<Vec<_>>>()?)
     }
+}
+
+/// Where an edge begins or ends: table, label, partition key columns, clustering columns.
+type End<'a> = (&'a str, &'a str, &'a [String], &'a [String]);
+
+/// The label of a table's vertices; the label of its edges, where they begin, where they end.
+type PartOfGraph<'a> = (Option<&'a str>, Option<(&'a str, End<'a>, End<'a>)>);
+
+fn part_of_graph(table: &Table) -> PartOfGraph<'_> {
+    fn end(end: &EdgeEnd) -> End<'_> {
+        let columns = (end.partition_key_columns(), end.clustering_columns());
+        (end.table(), end.label(), columns.0, columns.1)
+    }
+    let edge = table
+        .edge()
+        .map(|edge| (edge.label(), end(edge.from()), end(edge.to())));
+    (table.vertex_label(), edge)
 }
 
 /// Name, type, kind, whether descending.

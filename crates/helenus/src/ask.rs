@@ -145,6 +145,11 @@ impl SystemRows {
         Ok(rows.metadata.paging_state)
     }
 
+    /// Whether there is a column of this name, with or without rows.
+    pub(crate) fn has_column(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| *column.name == *name)
+    }
+
     /// The rows; those of a page end early where their bytes do.
     pub(crate) fn iter(&self) -> impl Iterator<Item = SystemRow<'_>> {
         let columns = &self.columns;

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 from cassandra._metadata.keyspaces import Aggregate, Function, KeyspaceMetadata, UserType
 from cassandra._metadata.tables import (
     ColumnMetadata,
+    EdgeMetadata,
     IndexMetadata,
     MaterializedViewMetadata,
     TableMetadata,
+    TableMetadataDSE68,
     TableMetadataV3,
     TriggerMetadata,
+    VertexMetadata,
 )
 
 if TYPE_CHECKING:
@@ -110,9 +113,20 @@ def make_table(
     triggers: list[tuple[str, dict[str, str]]],
     is_compact: bool,
     virtual: bool,
+    graph: tuple[str | None, tuple[Any, ...] | None] | None,
 ) -> TableMetadata:
     """Make a table of what the core says about it."""
-    table = TableMetadataV3(keyspace, name, virtual=virtual)
+    table: TableMetadata
+    if graph is None:
+        table = TableMetadataV3(keyspace, name, virtual=virtual)
+    else:
+        table = TableMetadataDSE68(keyspace, name, virtual=virtual)
+        vertex, edge = graph
+        if vertex is not None:
+            table.vertex = VertexMetadata(keyspace, name, vertex)
+        if edge is not None:
+            label, begins, ends = edge
+            table.edge = EdgeMetadata(keyspace, name, label, *begins, *ends)
     table.extensions = options.pop("extensions", {})
     table.options = usual_left_out(options)
     table.is_compact_storage = is_compact

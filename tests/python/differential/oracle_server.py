@@ -97,6 +97,24 @@ def answer_schema(contact_points: list[str], keyspaces: list[str]) -> dict[str, 
         return schema_elements.texts(cluster.metadata, keyspaces)
 
 
+def answer_vendor_schema(address: str, port: int, keyspaces: list[str]) -> Any:
+    """Give the texts of all that is in the keyspaces of a fake node, and what is known of their tables."""
+    from cassandra.cluster import Cluster
+
+    with Cluster([address], port=port, monitor_reporting_enabled=False) as cluster:
+        cluster.connect()
+        metadata = cluster.metadata
+        graphs = {
+            name: (metadata.keyspaces[name].graph_engine, metadata.keyspaces[name].is_graph_enabled)
+            for name in keyspaces
+        }
+        return (
+            schema_elements.texts(metadata, keyspaces),
+            schema_elements.descriptions(metadata, keyspaces),
+            graphs,
+        )
+
+
 def answer_cut_open(*arguments: Any) -> None:
     """Connect through a proxy that cuts answers."""
     from cut_client import CutClient

@@ -206,6 +206,51 @@ def _texts(element: Any) -> tuple[str, str, str]:
     return statement, formatted, element.export_as_string()
 
 
+def descriptions(metadata: Any, keyspaces: Iterable[str]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Give what is known of each table, as plain values."""
+    return {
+        (name, table.name): _description(table)
+        for name in keyspaces
+        for table in metadata.keyspaces[name].tables.values()
+    }
+
+
+def _description(table: Any) -> dict[str, Any]:
+    columns = [(column.name, column.cql_type, column.is_static) for column in table.columns.values()]
+    return {
+        "class": type(table).__name__,
+        "columns": columns,
+        "partition_key": [column.name for column in table.partition_key],
+        "clustering_key": [(column.name, column.is_reversed) for column in table.clustering_key],
+        "is_compact_storage": table.is_compact_storage,
+        "is_cql_compatible": table.is_cql_compatible,
+        "extensions": dict(table.extensions),
+        "nodesync": table.options.get("nodesync"),
+        "vertex": _attributes(getattr(table, "vertex", None)),
+        "edge": _attributes(getattr(table, "edge", None)),
+    }
+
+
+def _attributes(element: Any) -> dict[str, Any] | None:
+    return None if element is None else dict(vars(element))
+
+
+def differences(
+    ours: dict[Any, Any], published: dict[Any, Any], only_ours: tuple[str, ...] = ()
+) -> dict[tuple[str, Any], Any]:
+    """The elements whose texts differ by more than white space, the order of options, and options *only_ours*."""
+    assert list(ours) == list(published)
+    return {
+        (keyspace, element): (our, published[keyspace][element])
+        for keyspace, elements in ours.items()
+        for element, our in elements.items()
+        if any(
+            normal(text, only_ours) != normal(other)
+            for text, other in zip(our, published[keyspace][element], strict=True)
+        )
+    }
+
+
 TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$\$.*?\$\$|//[^\n]*|/\*|\*/|[\w.+-]+|\S", re.DOTALL)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import schema_elements
@@ -53,20 +52,6 @@ def keyspaces(session: Session, seed: int) -> Iterator[list[str]]:
         session.execute(f'DROP KEYSPACE IF EXISTS "{name}"')
 
 
-def differences(ours: dict[Any, Any], published: dict[Any, Any]) -> dict[Any, Any]:
-    """The elements whose texts differ by more than white space, the order of options, and :data:`ONLY_OURS`."""
-    assert list(ours) == list(published)
-    return {
-        (keyspace, element): (our, published[keyspace][element])
-        for keyspace, elements in ours.items()
-        for element, our in elements.items()
-        if any(
-            schema_elements.normal(text, ONLY_OURS) != schema_elements.normal(other)
-            for text, other in zip(our, published[keyspace][element], strict=True)
-        )
-    }
-
-
 def test_every_element_prints_what_the_published_driver_prints(
     oracle: Oracle, session: Session, contact_points: list[str], keyspaces: list[str]
 ) -> None:
@@ -76,7 +61,7 @@ def test_every_element_prints_what_the_published_driver_prints(
     published = oracle.ask("schema", contact_points, names)
     for name in names:
         assert ours[name].keys() == published[name].keys()
-    assert differences(ours, published) == {}
+    assert schema_elements.differences(ours, published, ONLY_OURS) == {}
 
 
 def test_the_printed_statements_make_equal_elements(
@@ -95,4 +80,5 @@ def test_the_printed_statements_make_equal_elements(
         session.cluster.schema_metadata_enabled = True
     session.cluster.refresh_schema_metadata()
     assert schema_elements.texts(metadata, keyspaces) == before
-    assert differences(before, oracle.ask("schema", contact_points, keyspaces)) == {}
+    published = oracle.ask("schema", contact_points, keyspaces)
+    assert schema_elements.differences(before, published, ONLY_OURS) == {}

@@ -34,12 +34,18 @@ impl Large {
         };
         let cluster = runtime.block_on(start_large(size))?;
         let address = cluster.node(0).address().to_string();
-        println!("{}", serde_json::json!({ "address": address }));
-        std::io::stdout().flush()?;
-        // What is written there means nothing; its end means the end.
-        let mut ignored = [0; 64];
-        let mut input = std::io::stdin().lock();
-        while input.read(&mut ignored)? > 0 {}
+        until_input_ends(&serde_json::json!({ "address": address }))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Prints `ready` as one line, and waits for the end of standard input.
+pub(super) fn until_input_ends(ready: &serde_json::Value) -> std::io::Result<()> {
+    println!("{ready}");
+    std::io::stdout().flush()?;
+    // What is written there means nothing; its end means the end.
+    let mut ignored = [0; 64];
+    let mut input = std::io::stdin().lock();
+    while input.read(&mut ignored)? > 0 {}
+    Ok(())
 }

@@ -7,6 +7,7 @@ mod options;
 mod proxy;
 mod run;
 mod start;
+mod vendor;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     Canned(canned::Canned),
     /// Many fake nodes with a large schema, to measure how drivers start
     Large(large::Large),
+    /// A fake node with a schema that only old Cassandra or DSE has
+    Vendor(vendor::Vendor),
     /// A proxy before a node that delays, reorders, cuts, corrupts and holds frames on demand
     Proxy(proxy::Proxy),
 }
@@ -65,6 +68,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Fetch { version } => fetch(&version),
         Command::Canned(canned) => canned.execute(),
         Command::Large(large) => large.execute(),
+        Command::Vendor(vendor) => vendor.execute(),
         Command::Proxy(proxy) => proxy.execute(),
     };
     result.unwrap_or_else(|error| {

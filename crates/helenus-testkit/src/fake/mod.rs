@@ -22,6 +22,7 @@ mod select;
 mod statement;
 mod system_tables;
 mod table;
+mod vendor;
 
 #[cfg(test)]
 pub(crate) mod test_client;
@@ -39,3 +40,4 @@ pub use script::{Authentication, AuthenticationStep, Script, Verdict};
 pub use statement::Statement;
 pub use system_tables::{NodeInfo, Topology};
 pub use table::{Table, column_specs};
+pub use vendor::{Vendor, start as start_vendor};

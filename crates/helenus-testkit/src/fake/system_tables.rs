@@ -30,6 +30,8 @@ pub struct NodeInfo {
     pub tokens: Vec<String>,
     /// Version of Cassandra.
     pub release_version: String,
+    /// Version of DataStax Enterprise, if it is that.
+    pub dse_version: Option<String>,
     /// Schema version; nodes of one cluster disagree when theirs differ.
     pub schema_version: Uuid,
 }
@@ -56,6 +58,7 @@ impl NodeInfo {
             rack: "rack1".to_owned(),
             tokens: vec![token.to_string()],
             release_version: "5.0.6".to_owned(),
+            dse_version: None,
             schema_version: Uuid::from_u128(0x5ce3_a000_0000_4000_8000_0000_0000_0001),
         }
     }
@@ -116,9 +119,20 @@ impl Topology {
     }
 
     /// Adds a table to the schema: columns as (name, CQL type, kind, position), where the kind is `partition_key`,
-    /// `clustering` or `regular`, and the position of regular columns is -1.
+    /// `clustering`, `clustering desc`, `static` or `regular`, and the position of the last two is -1.
     pub fn add_table(&mut self, keyspace: &str, name: &str, columns: &[(&str, &str, &str, i32)]) {
-        let table_row = [
+        self.add_table_with(keyspace, name, columns, []);
+    }
+
+    /// The same with more columns of `system_schema.tables`, or others than usual: flags, options.
+    pub fn add_table_with<'a>(
+        &mut self,
+        keyspace: &str,
+        name: &str,
+        columns: &[(&str, &str, &str, i32)],
+        more: impl IntoIterator<Item = (&'a str, Cell)>,
+    ) {
+        let usual = [
             ("keyspace_name", cell::text(keyspace)),
             ("table_name", cell::text(name)),
             (
@@ -150,17 +164,19 @@ impl Topology {
             ("extensions", cell::map([])),
         ];
         if let Some(table) = self.table_mut("system_schema", "tables") {
-            table.push(table_row);
+            table.push(usual.into_iter().chain(more));
         }
         for (column, ty, kind, position) in columns {
+            let (kind, order) = match *kind {
+                "clustering" => ("clustering", "asc"),
+                "clustering desc" => ("clustering", "desc"),
+                kind => (kind, "none"),
+            };
             let row = [
                 ("keyspace_name", cell::text(keyspace)),
                 ("table_name", cell::text(name)),
                 ("column_name", cell::text(column)),
-                (
-                    "clustering_order",
-                    cell::text(if *kind == "clustering" { "asc" } else { "none" }),
-                ),
+                ("clustering_order", cell::text(order)),
                 ("column_name_bytes", cell::blob(column)),
                 ("kind", cell::text(kind)),
                 ("position", cell::int(*position)),
@@ -190,6 +206,7 @@ impl Topology {
 
     fn local(&self, address: SocketAddr) -> Table {
         let mut table = Table::new("system", "local", columns(LOCAL));
+        self.add_dse_version(&mut table);
         for node in self.nodes.iter().filter(|node| node.address == address) {
             let mut row = node.cells();
             row.extend([
@@ -213,10 +230,20 @@ impl Topology {
             "peers_v2"
         };
         let mut table = Table::new("system", name, columns(names));
+        self.add_dse_version(&mut table);
         for node in self.nodes.iter().filter(|node| node.address != address) {
             table.push(node.cells());
         }
         table
+    }
+}
+
+impl Topology {
+    /// Only DSE has the column.
+    fn add_dse_version(&self, table: &mut Table) {
+        if self.nodes.iter().any(|node| node.dse_version.is_some()) {
+            table.add_column("dse_version", Kind::Text.cql_type());
+        }
     }
 }
 
@@ -234,6 +261,7 @@ impl NodeInfo {
             ("tokens", cell::texts(&self.tokens)),
             ("release_version", cell::text(&self.release_version)),
             ("schema_version", cell::uuid(self.schema_version)),
+            ("dse_version", self.dse_version.as_ref().and_then(cell::text)),
             ("peer", ip.clone()),
             ("rpc_address", ip.clone()),
             ("native_address", ip.clone()),
@@ -250,7 +278,7 @@ impl NodeInfo {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Text,
     Int,
     Double,
@@ -265,7 +293,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn cql_type(self) -> CqlType {
+    pub(super) fn cql_type(self) -> CqlType {
         let text = || Arc::new(CqlType::Native(NativeType::Text));
         let blob = CqlType::Native(NativeType::Blob);
         match self {

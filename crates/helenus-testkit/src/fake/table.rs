@@ -50,6 +50,26 @@ impl Table {
         self.rows.len()
     }
 
+    /// Adds a column, null in the rows that are there.
+    pub fn add_column(&mut self, name: &str, ty: CqlType) -> &mut Self {
+        self.columns.push((name.to_owned(), ty));
+        for row in &mut self.rows {
+            row.push(None);
+        }
+        self
+    }
+
+    /// Removes a column, if there is one of this name.
+    pub fn remove_column(&mut self, name: &str) -> &mut Self {
+        if let Some(index) = self.column(name) {
+            self.columns.remove(index);
+            for row in &mut self.rows {
+                row.remove(index);
+            }
+        }
+        self
+    }
+
     /// Adds a row by the names of its columns; columns that are not named are null, names that do not exist are ignored
     /// (so that one description of a node serves tables with fewer columns).
     pub fn push<'a>(&mut self, cells: impl IntoIterator<Item = (&'a str, Cell)>) -> &mut Self {

@@ -130,6 +130,19 @@ impl Display for Name<'_> {
     }
 }
 
+/// A primary key of columns that are written already: `((a, b), c)`.
+pub(super) fn key_as_cql(partition_key: &[String], clustering: &[String]) -> String {
+    let partition = join(", ", partition_key);
+    let partition = match partition_key {
+        [_, _, ..] => format!("({partition})"),
+        _ => partition,
+    };
+    match clustering {
+        [] => format!("({partition})"),
+        clustering => format!("({partition}, {})", join(", ", clustering)),
+    }
+}
+
 /// `keyspace.name`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Qualified<'a>(pub(crate) &'a str, pub(crate) &'a str);

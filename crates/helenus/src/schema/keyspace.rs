@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use helenus_protocol::{CqlType, UserDefinedType};
 
-use super::cql::{Name, Qualified, TextMap, join};
+use super::cql::{Name, Qualified, Text, TextMap, join};
 use super::function::{Aggregate, Function};
 use super::table::Table;
 use super::view::MaterializedView;
@@ -137,7 +137,7 @@ impl Keyspace {
         }
         let graph = self.graph_engine.as_ref();
         let graph = graph
-            .map(|engine| format!(" AND graph_engine = '{engine}'"))
+            .map(|engine| format!(" AND graph_engine = {}", Text(engine)))
             .unwrap_or_default();
         let (replication, durable) = (TextMap(&replication), self.durable_writes);
         format!(

@@ -6,6 +6,7 @@
 mod cql;
 mod element;
 mod function;
+mod graph;
 mod index;
 mod keyspace;
 mod options;
@@ -16,6 +17,7 @@ mod view;
 
 pub use element::SchemaElement;
 pub use function::{Aggregate, Function};
+pub use graph::{Edge, EdgeEnd};
 pub use index::{Index, IndexKind};
 pub use keyspace::{Keyspace, UserType};
 pub use options::{OptionValue, TableOptions};

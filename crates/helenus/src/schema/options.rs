@@ -47,7 +47,11 @@ impl Display for OptionValue {
 /// Options by name.
 pub type TableOptions = BTreeMap<String, OptionValue>;
 
-/// The options of a CREATE statement, without those that say what the server does anyway and that older ones do not know.
+/// The extension with the name of the column that says who may see a row (DSE).
+pub(super) const ROW_ACCESS: &str = "DSE_RLACA";
+
+/// The options of a CREATE statement, without those that say what the server does anyway and that older ones do not know,
+/// and without what other statements set.
 pub(super) fn as_cql(options: &TableOptions) -> impl Iterator<Item = String> {
     options
         .iter()
@@ -60,7 +64,7 @@ fn is_default(name: &str, value: &OptionValue) -> bool {
         ("cdc", OptionValue::Boolean(false))
         | ("incremental_backups" | "allow_auto_snapshot", OptionValue::Boolean(true)) => true,
         ("memtable", OptionValue::Text(name)) => name == "default",
-        ("extensions", OptionValue::Extensions(map)) => map.is_empty(),
+        ("extensions", OptionValue::Extensions(map)) => map.keys().all(|name| name == ROW_ACCESS),
         _ => false,
     }
 }

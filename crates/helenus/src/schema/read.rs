@@ -12,6 +12,7 @@ use helenus_protocol::{CqlType, DeserializeValue, UserDefinedType};
 use super::Schema;
 use super::cql::Text;
 use super::function::{Aggregate, Function};
+use super::graph::Graphs;
 use super::index::{Index, IndexKind};
 use super::keyspace::{Keyspace, UserType};
 use super::options::{OptionValue, TableOptions};
@@ -33,18 +34,20 @@ pub(crate) async fn read(
     old: impl FnOnce() -> Arc<Schema>,
 ) -> Result<Schema, AskError> {
     let rows = SchemaRows::read(connection, scope, limit).await?;
+    let graphs = Graphs::read(connection, scope, limit, &rows).await?;
     // Only now: others may have published meanwhile.
     let old = old();
     let new = match scope {
-        Scope::Everything | Scope::Keyspaces => build(Keyspaces::new(), &rows),
+        Scope::Everything | Scope::Keyspaces => build(Keyspaces::new(), &rows, graphs),
         Scope::Keyspace(name) | Scope::KeyspaceAlone(name) => {
-            old.with_keyspace(name, &build(Keyspaces::new(), &rows))
+            old.with_keyspace(name, &build(Keyspaces::new(), &rows, graphs))
         }
         Scope::Part(name, part) => match old.keyspace(name) {
             Some(keyspace) => {
                 let base = keyspace.without(part);
                 let before = base.types.clone();
-                let mut read = build(Keyspaces::from([(Arc::clone(&keyspace.name), base)]), &rows);
+                let base = Keyspaces::from([(Arc::clone(&keyspace.name), base)]);
+                let mut read = build(base, &rows, graphs);
                 if let Some(keyspace) = read.keyspaces.get_mut(name)
                     && matches!(part, Part::Table(_) | Part::Type(_))
                     && before != keyspace.types
@@ -64,7 +67,7 @@ pub(crate) async fn read(
 type ColumnsByTable = HashMap<(String, String), Vec<Column>>;
 
 /// Adds what was read to `keyspaces`.
-fn build(mut keyspaces: Keyspaces, rows: &SchemaRows) -> Schema {
+fn build(mut keyspaces: Keyspaces, rows: &SchemaRows, mut graphs: Graphs) -> Schema {
     for (row, is_virtual) in both(&rows.keyspaces, &rows.virtual_keyspaces) {
         if let Some(keyspace) = keyspace(&row, is_virtual) {
             keyspaces.insert(Arc::clone(&keyspace.name), keyspace);
@@ -93,6 +96,7 @@ fn build(mut keyspaces: Keyspaces, rows: &SchemaRows) -> Schema {
             triggers,
             is_compact,
             is_virtual,
+            graph: graphs.take(&key),
         };
         keyspace.tables.insert(key.1, Arc::new(table));
     }

@@ -67,7 +67,8 @@ impl Scope<'_> {
     }
 }
 
-async fn read(
+/// The rows of a table that are in the scope; none where the server has no such table.
+pub(super) async fn read(
     connection: &Connection,
     scope: Scope<'_>,
     table: &str,

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use helenus_protocol::CqlType;
 use uuid::Uuid;
 
-use super::cql::{Name, Qualified, Text, TextMap, join};
+use super::cql::{Name, Qualified, Text, TextMap, join, key_as_cql};
+use super::graph::{Edge, Graph};
 use super::index::Index;
-use super::options::{TableOptions, as_cql};
+use super::options::{OptionValue, ROW_ACCESS, TableOptions, as_cql};
 
 /// What a column is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -136,18 +137,11 @@ impl Columns {
     }
 
     pub(super) fn primary_key_as_cql(&self) -> String {
-        let names =
-            |columns: &[Column]| join(", ", columns.iter().map(|column| Name(&column.name).to_string()));
-        let partition = names(self.partition_key());
-        let partition = if self.partition_key > 1 {
-            format!("({partition})")
-        } else {
-            partition
+        let names = |columns: &[Column]| -> Vec<_> {
+            let names = columns.iter().map(|column| Name(&column.name).to_string());
+            names.collect()
         };
-        match self.clustering() {
-            [] => format!("({partition})"),
-            clustering => format!("({partition}, {})", names(clustering)),
-        }
+        key_as_cql(&names(self.partition_key()), &names(self.clustering()))
     }
 
     pub(super) fn order_as_cql(&self) -> Option<String> {
@@ -194,6 +188,8 @@ pub struct Table {
     pub(super) triggers: BTreeMap<String, Trigger>,
     pub(super) is_compact: bool,
     pub(super) is_virtual: bool,
+    /// Few tables are a part of a graph.
+    pub(super) graph: Option<Box<Graph>>,
 }
 
 impl Table {
@@ -242,6 +238,29 @@ impl Table {
         self.is_virtual
     }
 
+    /// The label of the vertices that it holds, if it is a part of a graph (DSE).
+    pub fn vertex_label(&self) -> Option<&str> {
+        self.graph.as_ref()?.vertex.as_deref()
+    }
+
+    /// What makes it an edge of a graph, if it is one (DSE).
+    pub fn edge(&self) -> Option<&Edge> {
+        self.graph.as_ref()?.edge.as_ref()
+    }
+
+    /// The column whose values say who may see a row, if access to it is controlled by rows (DSE).
+    pub fn row_access_column(&self) -> Option<&str> {
+        let Some(OptionValue::Extensions(extensions)) = self.options.get("extensions") else {
+            return None;
+        };
+        std::str::from_utf8(extensions.get(ROW_ACCESS)?).ok()
+    }
+
+    /// Whether CQL cannot make it: a super column family has a column without a name.
+    fn is_super(&self) -> bool {
+        self.is_compact && self.columns.get("").is_some()
+    }
+
     /// CREATE TABLE, over several lines if `formatted`.
     pub fn create_statement(&self, formatted: bool) -> String {
         let columns = &self.columns;
@@ -261,7 +280,8 @@ impl Table {
         let properties = compact
             .into_iter()
             .chain(columns.order_as_cql())
-            .chain(as_cql(&self.options));
+            .chain(as_cql(&self.options))
+            .chain(self.graph.iter().flat_map(|graph| graph.as_cql()));
         let properties = join(if formatted { "\n    AND " } else { " AND " }, properties);
         let (begin, between, end) = if formatted {
             ("\n    ", ",\n    ", "\n")
@@ -277,8 +297,8 @@ impl Table {
         )
     }
 
-    /// All that makes the table anew: CREATE TABLE, CREATE INDEX, CREATE TRIGGER, each with a semicolon; a comment if it is
-    /// virtual.
+    /// All that makes the table anew: CREATE TABLE, CREATE INDEX, CREATE TRIGGER, RESTRICT ROWS, each with a semicolon; a
+    /// comment if CQL cannot make it, as it is virtual or a super column family.
     pub fn export(&self) -> String {
         let mut written = self.create_statement(true) + ";";
         let indexes = self.indexes.values().map(Index::create_statement);
@@ -295,13 +315,22 @@ impl Table {
                 Text(class)
             )
         });
-        for statement in indexes.chain(triggers) {
+        let restriction = self.row_access_column().map(|column| {
+            let table = Qualified(&self.keyspace, &self.name);
+            format!("RESTRICT ROWS ON {table} USING {}", Name(column))
+        });
+        for statement in indexes.chain(triggers).chain(restriction) {
             written.push_str(&format!("\n{statement};"));
         }
-        if self.is_virtual {
+        let kind = match (self.is_virtual, self.is_super()) {
+            (true, _) => Some("virtual table"),
+            (_, true) => Some("super column family"),
+            _ => None,
+        };
+        if let Some(kind) = kind {
             let name = format!("{}.{}", self.keyspace, self.name);
             return format!(
-                "/*\nWarning: Table {name} is a virtual table and cannot be recreated with CQL.\nStructure, for \
+                "/*\nWarning: Table {name} is a {kind} and cannot be recreated with CQL.\nStructure, for \
                  reference:\n{written}\n*/"
             );
         }

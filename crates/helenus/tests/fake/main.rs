@@ -28,6 +28,7 @@ mod requests;
 mod retries;
 mod routing;
 mod schema_refresh;
+mod schema_vendors;
 mod simulation;
 mod speculation;
 mod throttling;
