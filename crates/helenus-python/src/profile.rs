@@ -5,14 +5,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use helenus::policy::{ConstantSpeculativeExecution, SpeculativeExecutionPolicy};
 use helenus::{ConsistencyLevel, ExecutionProfile, RequestOptions, Timeout};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use crate::classes;
-use crate::policy::{self, PlanSource, RetrySource};
+use crate::policy::{self, PlanSource, RetrySource, SpeculationSource};
 
 /// A profile in the core's terms.
 #[pyclass(name = "ResolvedProfile", module = "cassandra._core", frozen)]
@@ -24,6 +22,7 @@ pub(crate) struct ResolvedProfile {
     /// Whether the node is asked first that a statement names in its `target_host`.
     pub(crate) heeds_targets: bool,
     pub(crate) retries: RetrySource,
+    pub(crate) speculation: SpeculationSource,
     /// Options that requests with this profile were run with lately.
     recent: Mutex<Vec<(Overrides, Arc<RequestOptions>)>>,
 }
@@ -147,13 +146,14 @@ pub(crate) fn resolve<'py>(profile: &Bound<'py, PyAny>) -> PyResult<Bound<'py, R
     let speculative = profile.getattr(intern!(py, "speculative_execution_policy"))?;
     let (plans, twin) = PlanSource::of(&load_balancing)?;
     let (retries, retry_twin) = RetrySource::of(&retry)?;
+    let (speculation, speculative_twin) = SpeculationSource::of(&speculative)?;
     let core = ExecutionProfile::builder()
         .consistency(consistency(&level, "consistency_level")?)
         .serial_consistency(optional_consistency(&serial, "serial_consistency_level")?)
         .timeout(timeout(&limit, "request_timeout")?)
         .load_balancing(twin)
         .retry_policy(retry_twin)
-        .speculative_execution(speculation(&speculative)?)
+        .speculative_execution(speculative_twin)
         .build();
     let row_factory = profile.getattr(intern!(py, "row_factory"))?.unbind();
     let resolved = Bound::new(
@@ -164,29 +164,10 @@ pub(crate) fn resolve<'py>(profile: &Bound<'py, PyAny>) -> PyResult<Bound<'py, R
             plans,
             heeds_targets: policy::heeds_targets(&load_balancing)?,
             retries,
+            speculation,
             recent: Mutex::default(),
         },
     )?;
     profile.setattr(attribute, &resolved)?;
     Ok(resolved)
-}
-
-/// The core's policy that does what `policy` does: of exactly the built-in class, or none. Others are warned of.
-fn speculation(policy: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn SpeculativeExecutionPolicy>>> {
-    let py = policy.py();
-    let class = policy.get_type();
-    if policy.is_none() || class.is(classes::no_speculative_execution_policy(py)?) {
-        return Ok(None);
-    }
-    if class.is(classes::constant_speculative_execution_policy(py)?) {
-        let delay: f64 = policy.getattr(intern!(py, "delay"))?.extract()?;
-        let more: i64 = policy.getattr(intern!(py, "max_attempts"))?.extract()?;
-        let delay = Duration::try_from_secs_f64(delay.max(0.0)).unwrap_or(Duration::MAX);
-        let more = usize::try_from(more).unwrap_or(0);
-        return Ok(Some(Arc::new(ConstantSpeculativeExecution::new(delay, more))));
-    }
-    let message = "speculative_execution_policy: only ConstantSpeculativeExecutionPolicy itself is acted on by this version \
-                   of the driver: requests run without it";
-    classes::cluster_log(py)?.call_method1(intern!(py, "warning"), (message,))?;
-    Ok(None)
 }

@@ -20,6 +20,8 @@ from cassandra.policies import (
     HostStateListener,
     ReconnectionPolicy,
     RetryPolicy,
+    SpeculativeExecutionPlan,
+    SpeculativeExecutionPolicy,
     WhiteListRoundRobinPolicy,
 )
 from cassandra.protocol import OverloadedErrorMessage
@@ -228,6 +230,42 @@ def test_no_other_node_is_asked_for_a_statement_that_may_not_run_twice(client: C
         threading.Timer(0.3, gate.set).start()
         assert future.result().one().address == slow
         assert fake.asked("UPDATE counter") == [slow]
+
+
+class OnceSoon(SpeculativeExecutionPolicy):
+    """A policy of a program: one more node at once for some statements, none for others."""
+
+    def __init__(self) -> None:
+        self.plans: list[tuple[Any, Any]] = []
+
+    def new_plan(self, keyspace: Any, statement: Any) -> Any:
+        self.plans.append((keyspace, statement))
+        delays = iter([0.01, -1] if statement.query_string.startswith("SELECT soon") else [-1])
+
+        class Plan(SpeculativeExecutionPlan):
+            def next_execution(self, host: Any) -> float:
+                return next(delays)
+
+        return Plan()
+
+
+def test_a_programs_speculative_policy_is_asked_for_each_idempotent_statement(client: Client) -> None:
+    with FakeCluster("dc1", "dc1", "dc1") as fake:
+        nodes = FirstNodeFirst([node.address for node in fake.nodes])
+        policy = OnceSoon()
+        session = client(fake, load_balancing_policy=nodes, speculative_execution_policy=policy).connect(
+            wait_for_all_pools=True
+        )
+        policy.plans.clear()
+        gate, slow = held(fake)
+        soon = SimpleStatement("SELECT soon", is_idempotent=True)
+        assert session.execute(soon).one().address == fake.nodes[1].address
+        assert policy.plans == [(None, soon)]
+        never = session.execute_async(SimpleStatement("SELECT later", is_idempotent=True))
+        other = session.execute_async(SimpleStatement("UPDATE counter", is_idempotent=False))
+        threading.Timer(0.2, gate.set).start()
+        assert [future.result().one().address for future in (never, other)] == [slow, slow]
+        assert len(policy.plans) == 2
 
 
 class Noted(HostStateListener):

@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyDict};
 
 use super::{Call, Statement, StatementOptions, StatementSource};
 use crate::convert;
-use crate::policy::{self, PlanSource, RetryAdapter, RetrySource};
+use crate::policy::{self, PlanSource, RetryAdapter, RetrySource, SpeculationSource};
 use crate::profile::ResolvedProfile;
 use crate::session::SessionContext;
 
@@ -21,6 +21,7 @@ pub(super) struct Special {
     payload: Option<helenus::CustomPayload>,
     keyspace: Option<Arc<str>>,
     retry_policy: Option<Arc<dyn helenus::policy::RetryPolicy>>,
+    speculation: Option<Arc<dyn helenus::policy::SpeculativeExecutionPolicy>>,
     /// Keyspace and key of the partition, as the statement says.
     partition: Option<(Arc<str>, Bytes)>,
     target: Option<uuid::Uuid>,
@@ -73,6 +74,18 @@ impl Special {
             let object = StatementSource(outgoing.clone_ref(py)).make(py)?;
             special.retry_policy = Some(RetryAdapter::for_request(policy, &object)?);
             any = true;
+        }
+        if let SpeculationSource::Python(..) = &profile.speculation
+            && statement.is_some_and(|statement| statement.overrides.idempotent == Some(true))
+        {
+            let object = StatementSource(outgoing.clone_ref(py)).make(py)?;
+            let keyspace = context.session.keyspace();
+            let others = context.session.state().nodes().len().saturating_sub(1);
+            let speculation = profile
+                .speculation
+                .for_request(keyspace.as_deref(), &object, others)?;
+            any |= speculation.is_some();
+            special.speculation = speculation;
         }
         if let Statement::Made(object) = outgoing
             && matches!(profile.plans, PlanSource::Core)
@@ -137,6 +150,9 @@ impl Special {
         options.custom_payload = self.payload.map(Arc::new);
         options.keyspace = self.keyspace;
         options.retry_policy = self.retry_policy;
+        if let Some(policy) = self.speculation {
+            options.speculative_execution = Some(Some(policy));
+        }
         options.plan = self.plan;
         options.target = self.target;
         if let Some((keyspace, key)) = self.partition {
