@@ -80,7 +80,8 @@ pub(super) enum Cancelled {
     Ended,
 }
 
-const FIRST_CHUNK: usize = if cfg!(all(test, helenus_loom)) { 2 } else { 64 };
+/// Small: a session may have thousands of connections that nothing but heartbeats are sent on.
+const FIRST_CHUNK: usize = if cfg!(all(test, helenus_loom)) { 2 } else { 8 };
 const CHUNKS: usize = (StreamId::COUNT / FIRST_CHUNK).ilog2() as usize + 1;
 /// No id: one above the highest.
 const NONE: u16 = StreamId::COUNT as u16;

@@ -1,5 +1,6 @@
 //! Causes of failures by a few fixed names, so that they can be counted and used as labels.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use helenus_protocol::ErrorCode;
@@ -117,25 +118,28 @@ impl Cause {
     }
 }
 
-/// A count for each cause. Failures are rare: all cores share it.
-#[derive(Debug)]
-pub(crate) struct ByCause([AtomicU64; COUNT]);
-
-impl Default for ByCause {
-    fn default() -> Self {
-        Self([const { AtomicU64::new(0) }; COUNT])
-    }
-}
+/// A count for each cause. Failures are rare: all cores share it, and it takes memory from the first one on.
+#[derive(Debug, Default)]
+pub(crate) struct ByCause(OnceLock<Box<[AtomicU64; COUNT]>>);
 
 impl ByCause {
     pub(crate) fn count(&self, cause: Cause) {
-        if let Some(count) = self.0.get(cause.0) {
+        let counts = self
+            .0
+            .get_or_init(|| Box::new([const { AtomicU64::new(0) }; COUNT]));
+        if let Some(count) = counts.get(cause.0) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     pub(super) fn add_to(&self, counts: &mut CauseCounts) {
-        for (index, count) in self.0.iter().enumerate() {
+        for (index, count) in self
+            .0
+            .get()
+            .into_iter()
+            .flat_map(|counts| counts.iter())
+            .enumerate()
+        {
             counts.add(Cause(index).name(), count.load(Ordering::Relaxed));
         }
     }

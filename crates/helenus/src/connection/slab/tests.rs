@@ -245,3 +245,8 @@ fn loss_of_the_connection_reaches_everybody_who_waits_once() {
     let outcome = Poll::Ready(Outcome::Answer(answer(answered, b"a")));
     assert_eq!(poll(&slab, answered, &count), outcome);
 }
+
+#[test]
+fn a_connection_with_few_requests_in_flight_takes_a_kibibyte_for_them() {
+    assert!(FIRST_CHUNK * size_of::<Slot>() <= 1024);
+}
