@@ -51,6 +51,7 @@ from cassandra._driver.pool_sizes import (
 )
 from cassandra._driver.pool_sizes import DEFAULT_MIN_REQUESTS as DEFAULT_MIN_REQUESTS
 from cassandra._driver.pool_sizes import PoolSizes
+from cassandra._driver.preparing import Preparing
 from cassandra._driver.profiles import _NOT_SET as _NOT_SET
 from cassandra._driver.profiles import EXEC_PROFILE_DEFAULT as EXEC_PROFILE_DEFAULT
 from cassandra._driver.profiles import EXEC_PROFILE_GRAPH_ANALYTICS_DEFAULT as EXEC_PROFILE_GRAPH_ANALYTICS_DEFAULT
@@ -169,7 +170,7 @@ class _ConfigMode:
     PROFILES = 2
 
 
-class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes):
+class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes, Preparing):
     """How to connect to a cluster, and what its sessions share. Nothing is connected before :meth:`connect`."""
 
     contact_points: Any = ["127.0.0.1"]
@@ -216,8 +217,6 @@ class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes):
     schema_event_refresh_window: float = 2
     topology_event_refresh_window: float = 10
     status_event_refresh_window: float = 2
-    prepare_on_all_hosts: bool = True
-    reprepare_on_up: bool = True
     connect_timeout: float = 5
     """Seconds to connect to a node, everything included."""
     timestamp_generator: Any = None
@@ -638,7 +637,8 @@ class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes):
             "schema_agreement_wait": self.max_schema_agreement_wait,
             "max_requests_per_connection": self._max_requests,
             **self._refresh_windows(),
-            "prepare_on_all_hosts": self.prepare_on_all_hosts,
+            "prepare_on_all_hosts": bool(self.prepare_on_all_hosts),
+            "reprepare_on_up": bool(self.reprepare_on_up),
             "schema_metadata": self.schema_metadata_enabled,
             "token_metadata": self.token_metadata_enabled,
             "sockopts": list(self.sockopts or ()),

@@ -194,9 +194,9 @@ impl ClusterCore {
         if let Some(delay) = options.window("status_event_refresh_window")? {
             builder = builder.status_refresh_delay(delay);
         }
-        if let Some(all) = options.get("prepare_on_all_hosts")? {
-            builder = builder.prepare_on_all_nodes(all);
-        }
+        builder = builder
+            .prepare_on_all_nodes(options.get("prepare_on_all_hosts")?.unwrap_or(true))
+            .prepare_on_up(options.get("reprepare_on_up")?.unwrap_or(true));
         if let Some(version) = options.get::<String>("cql_version")? {
             builder = builder.startup_option("CQL_VERSION", version);
         }
@@ -297,6 +297,11 @@ impl ClusterCore {
     /// Say whether the schema is read after changes, and whether replicas are known.
     fn set_metadata(&self, schema: bool, tokens: bool) {
         self.context.cluster.set_metadata(schema, tokens);
+    }
+
+    /// Say whether statements are prepared on all hosts at once, and on those that come up.
+    fn set_preparing(&self, on_all_hosts: bool, on_up: bool) {
+        self.context.cluster.set_preparing(on_all_hosts, on_up);
     }
 
     /// The host id of the node that tells about the others, or ``None`` while there is none.

@@ -28,7 +28,7 @@ use crate::prepared::PreparedHandle;
 use crate::profile::{self, ResolvedProfile};
 use crate::request::{self, Call, Outcome};
 use crate::wait::{CompletionQueue, Interrupted, block_on_io, wait_for};
-use crate::{classes, convert, errors, failures};
+use crate::{classes, convert, errors, failures, policy};
 
 /// What everything that belongs to a session needs to know of it.
 pub(crate) struct SessionContext {
@@ -296,6 +296,21 @@ impl SessionBase {
             }
         }
         Ok(future)
+    }
+
+    /// Waits until a statement is prepared.
+    fn prepare_now(
+        py: Python<'_>,
+        context: &Arc<SessionContext>,
+        statement: SimpleStatement,
+    ) -> PyResult<PreparedStatement> {
+        let session = context.session.clone();
+        block_on_io(
+            py,
+            context.cluster.io,
+            async move { session.prepare(statement).await },
+        )?
+        .map_err(|error| failures::request_failed(py, context, &error))
     }
 
     /// Runs a request on this thread, from its statement to its rows.
@@ -620,13 +635,7 @@ impl SessionBase {
             convert::extend_payload(&mut payload, &mapping)?;
             statement = statement.with_custom_payload(payload);
         }
-        let session = context.session.clone();
-        let prepared = block_on_io(
-            py,
-            context.cluster.io,
-            async move { session.prepare(statement).await },
-        )?
-        .map_err(|error| failures::request_failed(py, &context, &error))?;
+        let prepared = Self::prepare_now(py, &context, statement)?;
         let known = &context.cluster.prepared;
         let before = known
             .lock()
@@ -634,6 +643,29 @@ impl SessionBase {
             .insert(prepared.id().clone(), prepared.clone());
         drop(before);
         Bound::new(py, PreparedHandle::new(py, context, prepared, None))
+    }
+
+    /// Let this node parse *query*, too.
+    #[pyo3(signature = (host, query, keyspace=None))]
+    fn _prepare_on<'py>(
+        slf: &Bound<'py, Self>,
+        host: &Bound<'py, PyAny>,
+        query: &str,
+        keyspace: Option<String>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let context = slf.get().context()?.clone();
+        context.check_process()?;
+        let Some(node) = policy::node_of(host, &context.session.state())? else {
+            // It has left meanwhile.
+            return Ok(());
+        };
+        let profile = Self::profile(slf, None)?;
+        let mut statement = SimpleStatement::new(query).with_profile(profile.get().core().clone());
+        let options = statement.options_mut();
+        options.plan = Some([node].into());
+        options.keyspace = keyspace.map(Arc::from);
+        Self::prepare_now(py, &context, statement).map(drop)
     }
 
     /// Make *keyspace* that of all connections.

@@ -7,13 +7,14 @@ Executing is done by the native base class; here is what is set up once, or aske
 from __future__ import annotations
 
 import copy
+import logging
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from cassandra import ConsistencyLevel, UnsupportedOperation, _core
-from cassandra._driver.errors import UserTypeDoesNotExist
+from cassandra import ConsistencyLevel, DriverException, UnsupportedOperation, _core
+from cassandra._driver.errors import NoHostAvailable, UserTypeDoesNotExist
 from cassandra._driver.profiles import (
     EXEC_PROFILE_DEFAULT,
     EXEC_PROFILE_GRAPH_ANALYTICS_DEFAULT,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from cassandra.encoder import Encoder
     from cassandra.pool import Host
     from cassandra.query import PreparedStatement
+
+log = logging.getLogger("cassandra.cluster")
 
 _PROFILE_NAMES = {
     EXEC_PROFILE_DEFAULT: "EXEC_PROFILE_DEFAULT",
@@ -248,7 +251,20 @@ class Session(_core.SessionBase):
         return prepared
 
     def prepare_on_all_hosts(self, query: str, excluded_host: Host | None, keyspace: str | None = None) -> None:
-        """Kept for programs that call it: nodes that do not know a statement are told when it is executed there."""
+        """Let all hosts that are up parse *query*, other than *excluded_host*.
+
+        A host that cannot do so now is told when the statement is executed there.
+        :meth:`prepare` does so by itself, unless :attr:`Cluster.prepare_on_all_hosts` is false.
+        """
+        from cassandra._protocol.errors import ErrorMessage
+
+        for host in self.cluster.metadata.all_hosts():
+            if host is excluded_host or not host.is_up:
+                continue
+            try:
+                self._prepare_on(host, query, keyspace)
+            except (DriverException, ErrorMessage, NoHostAvailable) as error:
+                log.debug("%s was not prepared on %s: %s", query, host, error)
 
     # Running many at once.
 

@@ -116,6 +116,7 @@ class FakeNode:
         self.host_id = uuid.uuid4()
         self.answer: Answer = coordinator
         self.asked: list[str] = []
+        self.prepared: list[str] = []
         self.opened = 0
         self._lock = threading.Lock()
         self._connections: dict[socket.socket, bool] = {}
@@ -197,7 +198,8 @@ class FakeNode:
             self._connections[connection] = True
             reply = READY, b""
         elif opcode == PREPARE:
-            reply = self._prepare(_long_string(body))
+            self.prepared.append(_long_string(body))
+            reply = self._prepare(self.prepared[-1])
         elif opcode == EXECUTE:
             length = struct.unpack(">H", body[:2])[0]
             reply = self._ask(self.cluster.prepared[body[2 : 2 + length]])

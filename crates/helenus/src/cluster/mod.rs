@@ -235,6 +235,12 @@ impl Cluster {
         self.shared.want(schema, tokens);
     }
 
+    /// Switches what [`ClusterBuilder::prepare_on_all_nodes`] and [`ClusterBuilder::prepare_on_up`] said, from the next statement
+    /// and the next node on.
+    pub fn set_preparing(&self, on_all_nodes: bool, on_up: bool) {
+        self.shared.set_preparing(on_all_nodes, on_up);
+    }
+
     /// What the requests of all sessions came to so far, by node and together.
     pub fn metrics(&self) -> Metrics {
         self.shared.metrics()

@@ -32,6 +32,9 @@ pub(crate) struct ClusterShared {
     /// Whether the schema is read, and whether replicas are known.
     schema_metadata: AtomicBool,
     token_metadata: AtomicBool,
+    /// Whether statements are prepared on all nodes at once, and on those that come up.
+    prepare_on_all_nodes: AtomicBool,
+    prepare_on_up: AtomicBool,
     /// Held while the next state is made of the current one.
     publishing: Mutex<()>,
     sessions: Mutex<Vec<Weak<SessionShared>>>,
@@ -64,6 +67,8 @@ impl ClusterShared {
             me,
             schema_metadata: AtomicBool::new(config.schema_metadata),
             token_metadata: AtomicBool::new(config.token_metadata),
+            prepare_on_all_nodes: AtomicBool::new(config.prepare_on_all_nodes),
+            prepare_on_up: AtomicBool::new(config.prepare_on_up),
             profiles: Profiles::new(&config.named_profiles),
             config,
             runtime,
@@ -207,6 +212,19 @@ impl ClusterShared {
     pub(super) fn want(&self, schema: bool, tokens: bool) {
         self.schema_metadata.store(schema, Ordering::Relaxed);
         self.token_metadata.store(tokens, Ordering::Relaxed);
+    }
+
+    pub(crate) fn prepares_on_all_nodes(&self) -> bool {
+        self.prepare_on_all_nodes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn prepares_on_up(&self) -> bool {
+        self.prepare_on_up.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_preparing(&self, on_all_nodes: bool, on_up: bool) {
+        self.prepare_on_all_nodes.store(on_all_nodes, Ordering::Relaxed);
+        self.prepare_on_up.store(on_up, Ordering::Relaxed);
     }
 
     /// Prepared statements whose rows may be others now are told.

@@ -50,7 +50,7 @@ pub(super) async fn prepare_since(
             Ok(prepared) => {
                 let keyspace = options.keyspace.clone();
                 let text = Arc::clone(statement.shared_text());
-                if session.cluster().config.prepare_on_all_nodes && options.plan.is_none() {
+                if session.cluster().prepares_on_all_nodes() && options.plan.is_none() {
                     prepare_on_others(session, &node, &statement, deadline).await;
                 }
                 let options = options.clone();

@@ -55,8 +55,7 @@ pub(crate) async fn prepare_again(
 
 /// Has a node that came up prepare the statements of the session, in the background. To be called within the runtime.
 pub(super) fn prepare_all_on(session: &SessionShared, pool: &Arc<Pool>) {
-    let config = &session.cluster().config;
-    if !config.prepare_on_up || session.is_closed() {
+    if !session.cluster().prepares_on_up() || session.is_closed() {
         return;
     }
     let keyspace = session.keyspace();
@@ -67,7 +66,7 @@ pub(super) fn prepare_all_on(session: &SessionShared, pool: &Arc<Pool>) {
     if statements.is_empty() {
         return;
     }
-    let limit = config.control_timeout;
+    let limit = session.cluster().config.control_timeout;
     let meter = session.meter().node(pool.node());
     let pool = Arc::clone(pool);
     tokio::spawn(async move {

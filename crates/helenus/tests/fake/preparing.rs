@@ -199,6 +199,35 @@ async fn nothing_is_prepared_on_a_node_that_came_up_when_that_is_switched_off() 
 }
 
 #[tokio::test]
+async fn whether_nodes_prepare_without_being_asked_can_be_switched_while_a_session_is_open() {
+    let (mut cluster, session, statements) = prepared(|builder| builder).await;
+    let counts = |cluster: &FakeCluster| [0, 1].map(|node| cluster.node(node).count(Opcode::Prepare));
+    session.cluster().set_preparing(false, false);
+    let before: usize = counts(&cluster).iter().sum();
+    session.prepare(text(0)).await.unwrap();
+    assert_eq!(counts(&cluster).iter().sum::<usize>(), before + 1);
+    let before = counts(&cluster);
+    restart(&mut cluster, &session, |_| {}).await;
+    connected(&session, 2).await;
+    for _ in 0..4 {
+        session.query("X", ()).await.unwrap();
+    }
+    soon(cluster.node(1).wait_for(1, is_text("X"))).await;
+    assert_eq!(counts(&cluster), before);
+    session.cluster().set_preparing(true, true);
+    restart(&mut cluster, &session, |_| {}).await;
+    soon(
+        cluster
+            .node(1)
+            .wait_until(|node| node.count(Opcode::Prepare) == before[1] + COUNT),
+    )
+    .await;
+    session.prepare(text(0)).await.unwrap();
+    assert_eq!(counts(&cluster), [before[0] + 1, before[1] + COUNT + 1]);
+    drop(statements);
+}
+
+#[tokio::test]
 async fn a_statement_of_another_keyspace_is_not_prepared_in_that_of_the_session() {
     let cluster = FakeCluster::start(&[("dc1", 2)], script()).await.unwrap();
     let driver = cluster_builder(&cluster).build().unwrap();
