@@ -71,7 +71,9 @@ pub use observe::{
 pub use profile::{ExecutionProfile, ExecutionProfileBuilder, ProfileRef};
 pub use result::{NextRowError, PageStream, QueryResult, RawRows, RowStream, RowsError, SchemaAgreement};
 pub use session::{ConnectionCounts, Session, Trace, TraceError, TraceEvent};
-pub use statement::{BatchStatement, PreparedStatement, RequestOptions, SimpleStatement, Timeout};
+pub use statement::{
+    BatchStatement, ContinuousPaging, PageUnit, PreparedStatement, RequestOptions, SimpleStatement, Timeout,
+};
 
 pub use helenus_derive::{DeserializeRow, DeserializeValue, SerializeRow, SerializeValue};
 #[doc(hidden)]

@@ -175,6 +175,35 @@ impl ResponseEnvelope {
         })
     }
 
+    /// Number of the continuous page (DSE) that this body is, and whether it is the last one; `None` when it is another
+    /// message. Rows are not looked at.
+    ///
+    /// # Errors
+    /// As [`ResponseEnvelope::decode`].
+    pub fn continuous_page(
+        header: &EnvelopeHeader,
+        body: &[u8],
+    ) -> Result<Option<(i32, bool)>, ProtocolError> {
+        let features = header.version.features();
+        if header.opcode != Opcode::Result || !features.continuous_paging {
+            return Ok(None);
+        }
+        let mut reader = Reader::new(body);
+        if header.flags.has(EnvelopeFlags::TRACING) {
+            reader.read_uuid("tracing id")?;
+        }
+        if header.flags.has(EnvelopeFlags::WARNINGS) {
+            reader.read_string_list("warnings")?;
+        }
+        if header.flags.has(EnvelopeFlags::CUSTOM_PAYLOAD) {
+            reader.read_bytes_map("custom payload")?;
+        }
+        match reader.read_int("kind of result")? {
+            result::ROWS => RowsMetadata::read_continuous_page(&mut reader, header.version),
+            _ => Ok(None),
+        }
+    }
+
     /// Appends a whole response envelope to `out`, its body compressed where that is asked for and makes it shorter
     /// (not in v5, where segments are).
     ///

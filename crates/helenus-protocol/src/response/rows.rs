@@ -124,6 +124,28 @@ impl RowsMetadata {
         Self::decode_seen(reader, version, None)
     }
 
+    /// Number of the continuous page that the metadata belong to, and whether it is the last one.
+    pub(super) fn read_continuous_page(
+        reader: &mut Reader<'_>,
+        version: ProtocolVersion,
+    ) -> Result<Option<(i32, bool)>, ProtocolError> {
+        let flags = reader.read_int("flags")? as u32;
+        let has = |bit| flags & bit != 0;
+        reader.read_int_count(0, "columns")?;
+        if has(HAS_MORE_PAGES) {
+            reader.read_bytes("paging state")?;
+        }
+        let has_id = version.features().result_metadata_id == MetadataIdSupport::Present;
+        if has(METADATA_CHANGED) && has_id {
+            reader.read_short_bytes("new metadata id")?;
+        }
+        if !has(CONTINUOUS_PAGE) {
+            return Ok(None);
+        }
+        let number = reader.read_int("number of a continuous page")?;
+        Ok(Some((number, has(LAST_CONTINUOUS_PAGE))))
+    }
+
     fn decode_seen(
         reader: &mut Reader<'_>,
         version: ProtocolVersion,

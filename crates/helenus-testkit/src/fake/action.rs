@@ -6,6 +6,7 @@ use bytes::Bytes;
 use helenus_protocol::ProtocolVersion;
 use tokio::sync::watch;
 
+use super::pages::Pages;
 use super::reply::Reply;
 
 /// One step of what happens to a request. Steps run in order; a request without steps is never answered.
@@ -40,6 +41,8 @@ pub enum Action {
     },
     /// Send these bytes as they are, outside of every framing.
     Bytes(Bytes),
+    /// Answer by one page after the other (DSE), if the request asks for continuous paging.
+    Pages(Pages),
     /// Wait until the gate is open. Other requests of the connection go on meanwhile.
     Hold(Gate),
     /// Read nothing more from this connection until the gate is open. Further steps run at once.

@@ -21,6 +21,7 @@ use tokio::sync::{Mutex, watch};
 use super::action::{Action, Gate};
 use super::node::Shared;
 use super::output::Output;
+use super::pages::{self, Sessions};
 use super::received::Received;
 use super::reply::Reply;
 
@@ -31,8 +32,10 @@ type Running = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) id: u64,
-    output: Mutex<Output>,
-    closed: watch::Sender<bool>,
+    pub(super) output: Mutex<Output>,
+    /// Requests that are answered by pages.
+    pub(super) sessions: Sessions,
+    pub(super) closed: watch::Sender<bool>,
     version: OnceLock<ProtocolVersion>,
     compression: OnceLock<Option<Compression>>,
     registered: std::sync::Mutex<Vec<EventKind>>,
@@ -49,6 +52,7 @@ impl Connection {
         let connection = Arc::new(Self {
             id,
             output: Mutex::new(Output::new(writer)),
+            sessions: Sessions::default(),
             closed: watch::Sender::new(false),
             version: OnceLock::new(),
             compression: OnceLock::new(),
@@ -88,7 +92,7 @@ impl Connection {
     }
 
     /// Writes, unless the connection ends first: a client that does not read holds up nobody but itself.
-    async fn write(&self, output: &mut Output, bytes: &[u8]) -> io::Result<()> {
+    pub(super) async fn write(&self, output: &mut Output, bytes: &[u8]) -> io::Result<()> {
         let mut closed = self.closed.subscribe();
         tokio::select! {
             result = output.write(bytes) => result,
@@ -217,6 +221,11 @@ impl Connection {
                     self.pass(&gate).await;
                     return Ok(());
                 }
+                Action::Pages(pages) => self.start_pages(pages.clone(), received.clone()),
+                Action::Default => match pages::of_statement(&shared.healthy, &received) {
+                    Some(pages) => self.start_pages(pages, received.clone()),
+                    None => self.act(action, &received, &shared).await?,
+                },
                 action => self.act(action, &received, &shared).await?,
             }
         }
@@ -284,6 +293,8 @@ impl Connection {
             }
             // Open gates hold nothing back.
             Action::Hold(_) | Action::StopReading(_) => Ok(()),
+            // They have a task of their own.
+            Action::Pages(_) => Ok(()),
         }
     }
 
@@ -374,6 +385,7 @@ impl Connection {
                 self.registered().extend_from_slice(&register.events);
                 Response::Ready.into()
             }
+            Request::Revise(revise) => self.revise(&revise),
             _ => shared.healthy.answer(received),
         }
     }

@@ -149,6 +149,16 @@ impl HealthyNode {
         }
     }
 
+    /// A page of a statement that the script knows.
+    pub(super) fn page(&self, received: &Received, parameters: &QueryParameters<'_>) -> Option<Reply> {
+        let id = match received.request().request {
+            Request::Execute(execute) => execute.result_metadata_id.map(Bytes::copy_from_slice),
+            _ => None,
+        };
+        let script = self.script();
+        Some(find(&script, received.text()?)?.reply(parameters, id.as_deref()))
+    }
+
     fn select(&self, select: &Select, values: &Values<'_>) -> Reply {
         let Some(table) = self.table(select) else {
             let keyspace = select.keyspace.as_deref().unwrap_or("");

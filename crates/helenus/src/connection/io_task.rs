@@ -143,6 +143,10 @@ impl IoTask {
                 self.shared.count_answer(true);
                 Ok(())
             }
+            Delivery::Paging(paged) => {
+                self.shared.paged(stream, paged);
+                Ok(())
+            }
             Delivery::Unknown => Err(CloseCause::UnknownStream { stream: stream.raw() }),
         }
     }

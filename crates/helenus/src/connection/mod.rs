@@ -22,6 +22,7 @@ mod io_task;
 mod negotiation;
 mod open;
 mod outbox;
+mod pages;
 mod pending;
 mod read_buffer;
 mod shared;
@@ -44,6 +45,7 @@ pub use error::{
     SubmitError,
 };
 pub(crate) use handshake::ServerOptions;
+pub(crate) use pages::{NoPage, PageLimits, PageSession};
 pub(crate) use pending::PendingResponse;
 pub(crate) use shared::EncodeContext;
 
@@ -127,6 +129,22 @@ impl Connection {
         E: FnOnce(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
     {
         self.shared.submit(Submitter::Request, deadline, encode)
+    }
+
+    /// The same, for a request that is answered by pages (DSE). The response completes with the first answer.
+    ///
+    /// # Errors
+    /// As [`Connection::submit`].
+    pub(crate) fn submit_pages<E>(
+        &self,
+        deadline: Option<Instant>,
+        limits: &PageLimits,
+        encode: E,
+    ) -> Result<(PendingResponse, PageSession), SubmitError>
+    where
+        E: FnOnce(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
+    {
+        PageSession::begin(&self.shared, deadline, limits, encode)
     }
 
     /// Requests sent and not answered, overdue ones included.

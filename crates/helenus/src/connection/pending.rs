@@ -22,6 +22,7 @@ use crate::observe::NodeMeter;
 pub(crate) struct PendingResponse {
     shared: Arc<Shared>,
     stream: StreamId,
+    /// There is nothing to cancel any more.
     ended: bool,
 }
 
@@ -32,6 +33,12 @@ impl PendingResponse {
             stream,
             ended: false,
         }
+    }
+
+    /// The same request, whose slot is another's business from now on.
+    pub(super) fn detached(mut self) -> Self {
+        self.ended = true;
+        self
     }
 
     /// The stream id of the request.
@@ -58,7 +65,6 @@ impl Future for PendingResponse {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        debug_assert!(!this.ended, "polled after it had completed");
         let Poll::Ready(outcome) = this.shared.slab.poll(this.stream, cx) else {
             return Poll::Pending;
         };

@@ -79,6 +79,8 @@ pub(super) enum Submitter {
     Request,
     /// The connection itself, with a heartbeat.
     Heartbeat,
+    /// Continuous paging that has begun: a connection that drains waits for it.
+    Paging,
 }
 
 impl Shared {
@@ -122,6 +124,7 @@ impl Shared {
         let mut outbox = self.outbox();
         match outbox.state {
             State::Open => {}
+            State::Draining(_) if submitter == Submitter::Paging => {}
             State::Draining(_) => return Err(SubmitError::Draining),
             State::Closed => return Err(self.closed_error()),
         }

@@ -11,11 +11,14 @@
 //!                                       ├─complete past the deadline─▶ Late ──poll, cancel─▶ Idle
 //!                                       └─fail, fail_all─▶ Failed ──poll, cancel─▶ Idle
 //! ```
+//! Continuous paging takes a way of its own: see `pages`.
 //! A slot is open, or not, by its limit, which `begin` writes without the lock: nobody else looks at the slot before the
 //! request has left, and then the node, or the lock of the outbox, stands between the two.
 //! Invariants: an id is given out again only when its slot is idle and closed, so an answer never reaches anybody but the
 //! request that it belongs to. Each slot that was begun ends exactly once, by `poll` or by `cancel`. No waker is called
 //! under a lock.
+
+mod pages;
 
 use std::sync::{OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -25,6 +28,8 @@ use helenus_protocol::{Envelope, StreamId};
 
 use super::sync::{AtomicU16, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::shard::CacheLine;
+use pages::PageQueue;
+pub(super) use pages::{Closed, Paged, PagesEnd, Window};
 
 /// The slots of one connection.
 pub(super) struct Slab {
@@ -33,6 +38,8 @@ pub(super) struct Slab {
     /// Head of the chain of ids given back since [`Slab::take_id`] looked last. Whoever gives back pushes one id,
     /// whoever takes takes the whole chain: no id can leave and come back during a push.
     returned: CacheLine<AtomicU16>,
+    /// How often continuous paging was begun.
+    serials: AtomicU64,
     /// Where limits are counted from: before all of them.
     epoch: Instant,
 }
@@ -67,6 +74,8 @@ pub(super) enum Delivery {
     Waiting(Option<Waker>),
     /// Nobody waits any more: dropped, and the id is free again.
     Orphan,
+    /// It belongs to continuous paging.
+    Paging(Paged),
     /// No request with this id is open.
     Unknown,
 }
@@ -133,6 +142,15 @@ enum State {
     Failed {
         sent: bool,
     },
+    /// All answers are pages, until the last one.
+    Pages(Box<PageQueue>),
+    /// As Pages, and nobody wants them any more.
+    Abandoned {
+        /// Whose pages they are.
+        serial: u64,
+    },
+    /// The answer to a REVISE is to come.
+    Revision(pages::Revision),
 }
 
 impl FreeIds {
@@ -151,6 +169,7 @@ impl Slab {
             epoch: now.checked_sub(BEFORE).unwrap_or(now),
             chunks: [const { OnceLock::new() }; CHUNKS],
             returned: CacheLine(AtomicU16::new(NONE)),
+            serials: AtomicU64::new(0),
         }
     }
 
@@ -232,6 +251,9 @@ impl Slab {
                 self.give_back(id, slot);
                 Delivery::Orphan
             }
+            State::Pages(_) | State::Abandoned { .. } | State::Revision(_) => {
+                Delivery::Paging(self.complete_paging(id, slot, state, answer))
+            }
             _ => Delivery::Unknown,
         }
     }
@@ -275,7 +297,10 @@ impl Slab {
                 slot.close(&mut state);
                 Poll::Ready(Outcome::Failed { sent })
             }
-            State::Idle | State::Orphaned => Poll::Ready(Outcome::Failed { sent: true }),
+            State::Pages(queue) => queue.poll_first(cx),
+            State::Idle | State::Orphaned | State::Abandoned { .. } | State::Revision(_) => {
+                Poll::Ready(Outcome::Failed { sent: true })
+            }
         }
     }
 
@@ -332,6 +357,13 @@ impl Slab {
                 let old = std::mem::replace(&mut *state, State::Expired);
                 drop(state);
                 if let State::Waiting(waker) = old {
+                    waker.wake();
+                }
+            } else if let State::Pages(queue) = &mut *state {
+                slot.limit.store(NO_LIMIT, Ordering::Relaxed);
+                let waker = queue.expire();
+                drop(state);
+                if let Some(waker) = waker {
                     waker.wake();
                 }
             }
@@ -414,6 +446,12 @@ impl Slot {
             self.limit.store(NO_LIMIT, Ordering::Relaxed);
             drop(state);
             if let State::Waiting(waker) = old {
+                waker.wake();
+            }
+        } else if let State::Pages(queue) = &mut *state {
+            let waker = queue.fail(sent);
+            drop(state);
+            if let Some(waker) = waker {
                 waker.wake();
             }
         }

@@ -8,7 +8,7 @@ use helenus_protocol::{
 use super::job::Job;
 use super::request::Statement;
 use crate::connection::EncodeContext;
-use crate::statement::{BatchItem, BatchStatement, PreparedCore, ResultMetadata};
+use crate::statement::{BatchItem, BatchStatement, ContinuousPaging, PageUnit, PreparedCore, ResultMetadata};
 
 /// Appends the envelope of an attempt: of a statement that is not prepared.
 pub(super) fn encode(job: &Job, context: EncodeContext, out: &mut Vec<u8>) -> Result<(), EncodeError> {
@@ -48,6 +48,51 @@ pub(super) fn encode_prepared(
         parameters,
     };
     encode_execute(&execute, version, context.stream, &envelope(job, context), out)
+}
+
+/// Appends the envelope of an attempt that is answered by pages; `next_pages` of them come unasked where the node heeds that.
+pub(super) fn encode_pages(
+    job: &Job,
+    metadata: Option<&ResultMetadata>,
+    paging: ContinuousPaging,
+    next_pages: u32,
+    context: EncodeContext,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    let version = context.version;
+    let features = version.features();
+    let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    let mut parameters = parameters(job);
+    parameters.page_size_in_bytes = paging.page_unit == PageUnit::Bytes;
+    parameters.continuous_paging = Some(helenus_protocol::ContinuousPaging {
+        max_pages: number(paging.max_pages),
+        pages_per_second: number(paging.max_pages_per_second),
+        next_pages: match features.continuous_paging_backpressure {
+            true => number(next_pages),
+            false => 0,
+        },
+    });
+    let message = match &job.request.statement {
+        Statement::Prepared(statement) => {
+            let core = statement.core();
+            parameters.keyspace = None;
+            parameters.skip_metadata =
+                metadata.is_some_and(|metadata| skips_metadata(core, metadata, version));
+            Message::Execute(Execute {
+                id: &core.id,
+                result_metadata_id: match features.result_metadata_id {
+                    MetadataIdSupport::Present => metadata.and_then(|metadata| metadata.id.as_deref()),
+                    MetadataIdSupport::Absent => None,
+                },
+                parameters,
+            })
+        }
+        _ => Message::Query(Query {
+            text: job.request.text().unwrap_or_default(),
+            parameters,
+        }),
+    };
+    encode_request(&message, version, context.stream, &envelope(job, context), out)
 }
 
 fn envelope(job: &Job, context: EncodeContext) -> EnvelopeOptions<'_> {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use helenus_protocol::{ColumnSpec, ConsistencyLevel};
 
+use super::continuous::Paging;
 use super::encode;
 use super::request::{Request, Statement};
 use super::speculating::Run;
@@ -35,8 +36,17 @@ pub(super) struct Job {
     pub(super) attempts: Vec<Attempt>,
     pub(super) watch: Watch,
     profile: Chosen,
-    /// Its way to what other executions of the same request share with it, if there are any.
-    pub(super) run: Option<Run>,
+    pub(super) role: Role,
+}
+
+/// Whether a job is a request of the ordinary kind.
+pub(super) enum Role {
+    /// It is.
+    Only,
+    /// There may be other executions of the same request: the way to what they share.
+    Run(Run),
+    /// It is answered by page after page.
+    Pages(Box<Paging>),
 }
 
 /// The profile that a request runs with, from its beginning to its end.
@@ -51,7 +61,7 @@ enum Chosen {
 }
 
 /// What became of handing a request over, and the columns, if rows will come without them.
-type Submitted = (Result<PendingResponse, AttemptError>, Option<Arc<[ColumnSpec]>>);
+pub(super) type Submitted = (Result<PendingResponse, AttemptError>, Option<Arc<[ColumnSpec]>>);
 
 impl Job {
     /// Decides everything that the request and its statement leave to profile and session.
@@ -98,9 +108,18 @@ impl Job {
             attempts: Vec::new(),
             watch: Watch::start(session, &request, consistency, page_size, Some(now)),
             profile: chosen,
-            run: None,
+            role: Role::Only,
             session: session.clone(),
             request,
+        }
+    }
+
+    /// Its way to what other executions of the same request share with it, if there are any.
+    #[inline]
+    pub(super) fn run(&self) -> Option<&Run> {
+        match &self.role {
+            Role::Run(run) => Some(run),
+            _ => None,
         }
     }
 
@@ -136,6 +155,9 @@ impl Job {
     /// [`RequestErrorKind::NoNode`] at the end of the plan; [`RequestErrorKind::Encode`] when no node will ever take it.
     pub(super) fn send_next(&mut self) -> Result<PendingResponse, RequestErrorKind> {
         let pools = self.session.pools();
+        if let Role::Pages(_) = self.role {
+            return self.send_next_for_pages(&pools);
+        }
         self.send_next_by(&pools)
     }
 
@@ -156,11 +178,23 @@ impl Job {
     /// As [`Job::send_next`].
     pub(super) fn send_again(&mut self) -> Result<Option<PendingResponse>, RequestErrorKind> {
         let pools = self.session.pools();
+        if let Role::Pages(_) = self.role {
+            return self.send_again_for_pages(&pools);
+        }
         self.send_again_by(&pools)
     }
 
     fn send_again_by(&mut self, pools: &PoolTable) -> Result<Option<PendingResponse>, RequestErrorKind> {
-        let (submitted, columns) = self.submit(pools);
+        let submitted = self.submit(pools);
+        self.note(submitted)
+    }
+
+    /// Notes what became of handing the request over; `None` when the current node cannot take it.
+    #[inline]
+    pub(super) fn note(
+        &mut self,
+        (submitted, columns): Submitted,
+    ) -> Result<Option<PendingResponse>, RequestErrorKind> {
         self.columns = columns;
         match submitted {
             Ok(pending) => {
@@ -183,7 +217,10 @@ impl Job {
         &mut self,
         pool: &Pool,
     ) -> Result<Result<PendingResponse, AttemptError>, RequestErrorKind> {
-        let (submitted, columns) = self.submit_to(pool, true);
+        let (submitted, columns) = match self.role {
+            Role::Pages(_) => self.submit_for_pages(pool, true),
+            _ => self.submit_to(pool, true),
+        };
         self.columns = columns;
         match submitted {
             Err(AttemptError::NotSent(SubmitError::Encode(error))) => Err(RequestErrorKind::Encode(error)),
@@ -202,7 +239,7 @@ impl Job {
         let Some(node) = &self.node else {
             return;
         };
-        let Some(run) = &self.run else {
+        let Some(run) = self.run() else {
             return self
                 .watch
                 .sent(&self.session, node, self.consistency, AttemptKind::Next);
@@ -252,7 +289,7 @@ impl Job {
     pub(super) fn push(&mut self, error: AttemptError) {
         if let Some(node) = &self.node {
             tracing::debug!(%node, %error, "attempt failed");
-            match &self.run {
+            match self.run() {
                 Some(run) => run.observe(|watch| watch.attempt_failed(&self.session, node, &error)),
                 None => self.watch.attempt_failed(&self.session, node, &error),
             }
@@ -261,7 +298,7 @@ impl Job {
                 consistency: self.consistency,
                 error,
             };
-            if let Some(run) = &self.run {
+            if let Some(run) = self.run() {
                 run.failed(&attempt);
             }
             self.attempts.push(attempt);
@@ -280,8 +317,13 @@ impl Job {
     }
 
     pub(super) fn timeout(&self) -> RequestErrorKind {
-        let limit = limit(self.profile(), &self.request).unwrap_or_default();
+        let limit = self.limit().unwrap_or_default();
         RequestErrorKind::Timeout { limit }
+    }
+
+    /// The time that the request may take, all attempts together.
+    pub(super) fn limit(&self) -> Option<Duration> {
+        limit(self.profile(), &self.request)
     }
 
     /// The profile that the request runs with.
@@ -296,7 +338,8 @@ impl Job {
             Some(own) => own.as_ref(),
             None => self.profile().speculative_execution(),
         };
-        policy.filter(|_| self.request.is_idempotent()).map(Arc::clone)
+        let wanted = |_: &&_| self.request.is_idempotent() && !matches!(self.role, Role::Pages(_));
+        policy.filter(wanted).map(Arc::clone)
     }
 
     /// How long the request may still take, all attempts together.
@@ -320,7 +363,7 @@ impl Job {
             attempts: Vec::new(),
             watch: Watch::none(),
             profile: self.profile.clone(),
-            run,
+            role: run.map_or(Role::Only, Role::Run),
         }
     }
 }

@@ -12,6 +12,7 @@
 
 mod answer;
 mod budget;
+mod continuous;
 mod encode;
 mod job;
 mod queue;
@@ -24,6 +25,7 @@ mod throttle;
 pub use request::Request;
 
 pub(crate) use budget::Budget;
+pub(crate) use continuous::Continuous;
 pub(crate) use throttle::Throttle;
 
 use std::fmt;

@@ -41,8 +41,11 @@ pub(super) async fn run_when_there_is_room(mut job: Job) -> Result<QueryResult, 
 fn end(job: &mut Job, mut ended: Result<QueryResult, RequestError>) -> Result<QueryResult, RequestError> {
     match &mut ended {
         // The request goes on, or ends with another execution.
-        _ if job.run.is_some() => {}
-        Ok(result) => job.watch.succeeded(&job.session, result),
+        _ if job.run().is_some() => {}
+        Ok(result) => {
+            job.hand_pages_over(result);
+            job.watch.succeeded(&job.session, result);
+        }
         Err(error) => job.watch.failed(&job.session, error),
     }
     ended
@@ -110,7 +113,7 @@ async fn next_step(job: &mut Job, error: AttemptError, retries: &mut usize) -> R
     let next = retrying::decide(job, &error, *retries);
     if let Some(node) = &job.node {
         let decision = next.decision();
-        match &job.run {
+        match job.run() {
             Some(run) => run.observe(|watch| watch.decided(&job.session, node, &error, decision)),
             None => job.watch.decided(&job.session, node, &error, decision),
         }

@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use helenus_protocol::ConsistencyLevel;
 use tokio::runtime::Handle;
 
-use super::job::Job;
+use super::job::{Job, Role};
 use super::{Output, answer, slow};
 use crate::cluster::Node;
 use crate::connection::PendingResponse;
@@ -203,7 +203,7 @@ async fn run_several(
     };
     let mut timer = next(&job.node);
     job.plan = first.plan();
-    job.run = Some(first);
+    job.role = Role::Run(first);
     let mut runs = Runs::new();
     runs.push(numbered(job, pending, 0));
     let mut exhausted = None;
@@ -234,7 +234,7 @@ async fn run_several(
                 Some((job, pending)) => {
                     tracing::debug!(node = ?job.node, "speculative execution");
                     let timer = next(&job.node);
-                    let number = job.run.as_ref().map_or(0, |run| run.number);
+                    let number = job.run().map_or(0, |run| run.number);
                     runs.push(numbered(job, pending, number));
                     timer
                 }

@@ -8,6 +8,7 @@ mod backoff;
 mod health;
 mod keeper;
 mod line;
+mod pages;
 mod size;
 
 pub(crate) use line::{InLine, WaitingRoom};

@@ -12,7 +12,7 @@ use helenus_protocol::ConsistencyLevel;
 use crate::policy::{
     DefaultPolicy, DefaultRetryPolicy, LoadBalancingPolicy, RetryPolicy, SpeculativeExecutionPolicy,
 };
-use crate::statement::Timeout;
+use crate::statement::{ContinuousPaging, Timeout};
 
 /// How requests are run unless their statement says otherwise. Cheap to clone.
 ///
@@ -37,6 +37,7 @@ struct Inner {
     serial_consistency: Option<ConsistencyLevel>,
     timeout: Option<Duration>,
     page_size: i32,
+    continuous_paging: Option<ContinuousPaging>,
     load_balancing: Arc<dyn LoadBalancingPolicy>,
     retry_policy: Arc<dyn RetryPolicy>,
     speculative_execution: Option<Arc<dyn SpeculativeExecutionPolicy>>,
@@ -93,6 +94,7 @@ impl ExecutionProfile {
                 serial_consistency: None,
                 timeout: Some(Self::DEFAULT_TIMEOUT),
                 page_size: Self::DEFAULT_PAGE_SIZE,
+                continuous_paging: None,
                 load_balancing: Arc::new(DefaultPolicy::new()),
                 retry_policy: Arc::new(DefaultRetryPolicy),
                 speculative_execution: None,
@@ -125,6 +127,11 @@ impl ExecutionProfile {
     /// Rows in a page. 5000 by default; 0 or less: all rows in one page.
     pub fn page_size(&self) -> i32 {
         self.inner.page_size
+    }
+
+    /// Whether nodes send page after page unasked, and how many (DSE). `None`, the default: they are asked for each.
+    pub fn continuous_paging(&self) -> Option<&ContinuousPaging> {
+        self.inner.continuous_paging.as_ref()
     }
 
     /// Says which nodes are tried, in which order. [`DefaultPolicy`] by default.
@@ -181,6 +188,13 @@ impl ExecutionProfileBuilder {
     #[must_use]
     pub fn page_size(mut self, rows: i32) -> Self {
         self.inner.page_size = rows;
+        self
+    }
+
+    /// See [`ExecutionProfile::continuous_paging`].
+    #[must_use]
+    pub fn continuous_paging(mut self, paging: impl Into<Option<ContinuousPaging>>) -> Self {
+        self.inner.continuous_paging = paging.into();
         self
     }
 

@@ -1,7 +1,7 @@
 //! All pages of a result: page by page, or row by row.
 //!
 //! Each page is a request of its own, with its own deadline and its own choice of node: paging goes on when a node dies.
-//! While one page is read, the next one is on its way.
+//! While one page is read, the next one is on its way. With continuous paging (DSE) all pages answer one request.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use helenus_protocol::{DeserializeOwnedRow, OwnedRows};
 
 use super::{QueryResult, RowsError};
 use crate::error::RequestError;
-use crate::executor::{Execution, Request};
+use crate::executor::{Continuous, Execution, Request};
 use crate::session::Session;
 
 /// The pages of a result, in order.
@@ -25,15 +25,22 @@ pub struct PageStream {
     request: Request,
     /// The page that is on its way; `None` behind the last one, and after an error.
     next: Option<Execution>,
+    /// Pages that come unasked, instead.
+    continuous: Option<Continuous>,
 }
 
 impl PageStream {
     pub(crate) fn new(session: Session, request: Request) -> Self {
-        let next = Some(session.start(request.clone()));
+        let continuous = session.start_continuous(&request);
+        let next = match continuous {
+            Some(_) => None,
+            None => Some(session.start(request.clone())),
+        };
         Self {
             session,
             request,
             next,
+            continuous,
         }
     }
 
@@ -42,6 +49,7 @@ impl PageStream {
             session,
             request,
             next: Some(Execution::failed(error)),
+            continuous: None,
         }
     }
 
@@ -62,6 +70,9 @@ impl Stream for PageStream {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
+        if let Some(continuous) = &mut this.continuous {
+            return continuous.poll_next(this.session.part(), cx);
+        }
         let Some(execution) = &mut this.next else {
             return Poll::Ready(None);
         };
@@ -79,7 +90,7 @@ impl Stream for PageStream {
 
 impl FusedStream for PageStream {
     fn is_terminated(&self) -> bool {
-        self.next.is_none()
+        self.next.is_none() && self.continuous.as_ref().is_none_or(Continuous::is_done)
     }
 }
 
@@ -87,6 +98,7 @@ impl fmt::Debug for PageStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PageStream")
             .field("next", &self.next)
+            .field("continuous", &self.continuous)
             .finish_non_exhaustive()
     }
 }
@@ -170,6 +182,7 @@ impl<T: DeserializeOwnedRow> RowStream<T> {
     fn fail(&mut self, error: impl Into<RowsError>) -> NextRowError {
         self.page = None;
         self.pages.next = None;
+        self.pages.continuous = None;
         NextRowError::Rows(error.into())
     }
 

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::clock;
 use crate::cluster::{Cluster, ClusterState};
 use crate::error::{RequestError, RequestErrorKind};
-use crate::executor::{Execution, Request};
+use crate::executor::{Continuous, Execution, Request};
 use crate::observe::Metrics;
 use crate::pool::quote;
 use crate::profile::ExecutionProfile;
@@ -146,6 +146,16 @@ impl Session {
     /// May be called by any thread, in or outside of a tokio runtime.
     pub fn start(&self, request: Request) -> Execution {
         Execution::start(self.parts.mine(), request)
+    }
+
+    /// Sends a request that is answered by pages, if it is to be (DSE).
+    pub(crate) fn start_continuous(&self, request: &Request) -> Option<Continuous> {
+        Continuous::start(self.parts.mine(), request)
+    }
+
+    /// What requests need of the session.
+    pub(crate) fn part(&self) -> &Local<SessionShared> {
+        self.parts.mine()
     }
 
     /// Sends a request, and gives its pages, one after the other. While one is read the next one is on its way.

@@ -2,11 +2,13 @@
 
 mod batch;
 mod classify;
+mod continuous;
 mod options;
 mod prepared;
 mod simple;
 
 pub use batch::BatchStatement;
+pub use continuous::{ContinuousPaging, PageUnit};
 pub use options::{RequestOptions, Timeout};
 pub use prepared::PreparedStatement;
 pub use simple::SimpleStatement;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::cluster::Node;
 use crate::policy::{LoadBalancingPolicy, RetryPolicy, SpeculativeExecutionPolicy};
 use crate::profile::ProfileRef;
+use crate::statement::ContinuousPaging;
 
 /// How a request is to be run. What is `None` here is taken from the execution profile.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,8 @@ pub struct RequestOptions {
     pub serial_consistency: Option<ConsistencyLevel>,
     /// Rows in a page. 0 or less: all rows in one page.
     pub page_size: Option<i32>,
+    /// Has the node send page after page unasked, instead of what the profile says; `Some(None)`: it is asked for each.
+    pub continuous_paging: Option<Option<ContinuousPaging>>,
     /// Limits the request, all attempts together.
     pub timeout: Option<Timeout>,
     /// Whether running the statement twice has the same effect as running it once. `None`: true for a SELECT, false for
@@ -117,6 +120,13 @@ macro_rules! statement_setters {
         #[must_use]
         pub fn with_page_size(mut self, rows: i32) -> Self {
             self.options_mut().page_size = Some(rows);
+            self
+        }
+
+        /// Has the node send page after page unasked (DSE); `None`: it is asked for each, whatever the profile says.
+        #[must_use]
+        pub fn with_continuous_paging(mut self, paging: impl Into<Option<crate::ContinuousPaging>>) -> Self {
+            self.options_mut().continuous_paging = Some(paging.into());
             self
         }
 

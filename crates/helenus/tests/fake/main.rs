@@ -6,6 +6,7 @@ mod balancing;
 mod common;
 mod connect;
 mod contact_points;
+mod continuous;
 mod control;
 mod errors;
 #[cfg(any(feature = "opentelemetry", feature = "prometheus"))]

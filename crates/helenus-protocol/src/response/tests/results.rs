@@ -176,6 +176,41 @@ fn continuous_pages_are_numbered() {
 }
 
 #[test]
+fn number_of_a_continuous_page_is_found_behind_whatever_stands_before_it() {
+    let numbered = |page: Option<(i32, bool)>, version: ProtocolVersion, plain: bool| {
+        let metadata = RowsMetadata {
+            column_count: 1,
+            paging_state: (!plain).then(|| Bytes::from_static(b"here")),
+            new_metadata_id: (!plain && version == DseV2).then(|| Bytes::from_static(&[0xCA])),
+            columns: (!plain).then(|| vec![column("a", NativeType::Int)].into()),
+            continuous_page: page,
+        };
+        let envelope = ResponseEnvelope {
+            tracing_id: (!plain).then(|| uuid::Uuid::from_u128(7)),
+            warnings: if plain {
+                Vec::new()
+            } else {
+                vec!["slow".to_owned()]
+            },
+            custom_payload: None,
+            response: rows(metadata, 1, "ffffffff"),
+        };
+        let mut bytes = Vec::new();
+        envelope.encode(version, 1, None, &mut bytes).unwrap();
+        let header = EnvelopeHeader::decode(&bytes).unwrap();
+        ResponseEnvelope::continuous_page(&header, &bytes[crate::HEADER_LENGTH..]).unwrap()
+    };
+    for version in [DseV1, DseV2] {
+        for page in [None, Some((7, false)), Some((8, true))] {
+            for plain in [true, false] {
+                assert_eq!(numbered(page, version, plain), page);
+            }
+        }
+    }
+    assert_eq!(numbered(None, V4, true), None);
+}
+
+#[test]
 fn fault_16_hostile_counts_are_refused_before_allocation() {
     for body in [
         // 2^31 - 1 columns, or one less than none.
