@@ -41,6 +41,15 @@ FIXED = (
     'CREATE TABLE "QuotedTable" ("Id" int, "C C" int, "select" text static, PRIMARY KEY ("Id", "C C")) WITH'
     ' CLUSTERING ORDER BY ("C C" DESC) AND bloom_filter_fp_chance = 0.5 AND crc_check_chance = 1',
     "CREATE TABLE logged (id int PRIMARY KEY) WITH cdc = true",
+    "CREATE TABLE compact_static (k int, l int, b text, a int, PRIMARY KEY ((k, l))) WITH COMPACT STORAGE",
+    "CREATE TABLE compact_names (k int PRIMARY KEY, column1 int, value int) WITH COMPACT STORAGE",
+    "CREATE TABLE compact_counters (k int PRIMARY KEY, n counter, m counter) WITH COMPACT STORAGE",
+    'CREATE TABLE compact_dense (k int, c int, "V" text, PRIMARY KEY (k, c)) WITH COMPACT STORAGE AND CLUSTERING ORDER'
+    " BY (c DESC)",
+    "CREATE TABLE compact_compound (k int, c int, d int, v text, PRIMARY KEY (k, c, d)) WITH COMPACT STORAGE",
+    "CREATE TABLE compact_key (k int, c int, PRIMARY KEY (k, c)) WITH COMPACT STORAGE",
+    "CREATE TABLE compact_compound_key (k int, c int, d int, PRIMARY KEY (k, c, d)) WITH COMPACT STORAGE",
+    "CREATE INDEX compact_a ON compact_names (value)",
     "CREATE TABLE twcs (id int PRIMARY KEY, v blob) WITH compaction = {'class': 'TimeWindowCompactionStrategy',"
     " 'compaction_window_unit': 'HOURS', 'compaction_window_size': '2', 'tombstone_threshold': '0.25'} AND compression"
     " = {'enabled': 'false'} AND max_index_interval = 4096 AND min_index_interval = 64 AND memtable_flush_period_in_ms"

@@ -1,6 +1,6 @@
 """Compact tables, and what DataStax Enterprise adds to a schema: our objects and texts beside the published driver's.
 
-No Cassandra that can be had makes such a schema; a fake node tells both drivers of one.
+The test bed's Cassandra has no Thrift interface, and nothing of DSE: a fake node tells both drivers of such schemas.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-//! Nodes with a schema that today's Cassandra cannot make: the compact tables of Cassandra 3.x, and what DataStax Enterprise
-//! adds (graphs, access control by rows, NodeSync, properties of functions).
+//! Nodes with a schema that the test bed's Cassandra cannot make: the compact tables of Cassandra 3.11, with those that the
+//! Thrift interface made, and what DataStax Enterprise adds (graphs, access control by rows, NodeSync, properties of functions).
 //!
 //! Rows are as these servers write them to `system_schema`: compact tables keep the layout of the Thrift era, so that some
 //! of their columns are not those that CQL shows.

@@ -1,4 +1,4 @@
-//! Schemas that today's Cassandra cannot make: compact tables, and what DataStax Enterprise adds.
+//! Schemas that the test bed's Cassandra cannot make: the compact tables of Thrift, and what DataStax Enterprise adds.
 
 use std::sync::Arc;
 
