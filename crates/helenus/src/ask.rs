@@ -60,7 +60,7 @@ pub(crate) async fn query(
 }
 
 /// Rows in a page of [`select`]: what a server can put together well within the time for an answer.
-const PAGE_SIZE: i32 = 5_000;
+pub(crate) const PAGE_SIZE: i32 = 5_000;
 
 /// The most pages that are asked for: a server that always has another one does not keep us busy for ever.
 const MAX_PAGES: usize = 10_000;
@@ -71,12 +71,22 @@ pub(crate) async fn select(
     text: &str,
     limit: Duration,
 ) -> Result<SystemRows, AskError> {
+    select_in_pages(connection, text, PAGE_SIZE, limit).await
+}
+
+/// The same in pages of so many rows.
+pub(crate) async fn select_in_pages(
+    connection: &Connection,
+    text: &str,
+    page_size: i32,
+    limit: Duration,
+) -> Result<SystemRows, AskError> {
     let mut all = SystemRows::default();
-    pages(connection, text, PAGE_SIZE, limit, |rows| all.add(rows)).await?;
+    pages(connection, text, page_size, limit, |rows| all.add(rows)).await?;
     Ok(all)
 }
 
-/// The same in pages of so many rows: each is read, and its memory given back, before the next one is asked for.
+/// Runs a SELECT in pages of so many rows: each is read, and its memory given back, before the next one is asked for.
 pub(crate) async fn select_by_page(
     connection: &Connection,
     text: &str,
@@ -148,6 +158,15 @@ impl SystemRows {
     /// Whether there is a column of this name, with or without rows.
     pub(crate) fn has_column(&self, name: &str) -> bool {
         self.columns.iter().any(|column| *column.name == *name)
+    }
+
+    /// Takes the pages out, one after the other.
+    pub(crate) fn take_pages(&mut self) -> impl Iterator<Item = Self> + use<> {
+        let columns = Arc::clone(&self.columns);
+        std::mem::take(&mut self.pages).into_iter().map(move |page| Self {
+            columns: Arc::clone(&columns),
+            pages: vec![page],
+        })
     }
 
     /// The rows; those of a page end early where their bytes do.

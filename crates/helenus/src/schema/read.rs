@@ -3,7 +3,7 @@
 //! Columns that a version of the server does not have are as good as null. What cannot be understood (a type that does not
 //! parse, a table without columns) is left out with a warning: the rest of the schema stays usable.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,16 +38,16 @@ pub(crate) async fn read(
     // Only now: others may have published meanwhile.
     let old = old();
     let new = match scope {
-        Scope::Everything | Scope::Keyspaces => build(Keyspaces::new(), &rows, graphs),
+        Scope::Everything | Scope::Keyspaces => build(Keyspaces::new(), rows, graphs),
         Scope::Keyspace(name) | Scope::KeyspaceAlone(name) => {
-            old.with_keyspace(name, &build(Keyspaces::new(), &rows, graphs))
+            old.with_keyspace(name, &build(Keyspaces::new(), rows, graphs))
         }
         Scope::Part(name, part) => match old.keyspace(name) {
             Some(keyspace) => {
                 let base = keyspace.without(part);
                 let before = base.types.clone();
                 let base = Keyspaces::from([(Arc::clone(&keyspace.name), base)]);
-                let mut read = build(base, &rows, graphs);
+                let mut read = build(base, rows, graphs);
                 if let Some(keyspace) = read.keyspaces.get_mut(name)
                     && matches!(part, Part::Table(_) | Part::Type(_))
                     && before != keyspace.types
@@ -66,32 +66,33 @@ pub(crate) async fn read(
 /// Columns by keyspace and table.
 type ColumnsByTable = HashMap<(String, String), Vec<Column>>;
 
-/// Adds what was read to `keyspaces`.
-fn build(mut keyspaces: Keyspaces, rows: &SchemaRows, mut graphs: Graphs) -> Schema {
+/// Adds what was read to `keyspaces`. Rows that may be many go as they are used, or they would take as much memory as what they
+/// become.
+fn build(mut keyspaces: Keyspaces, mut rows: SchemaRows, mut graphs: Graphs) -> Schema {
     for (row, is_virtual) in both(&rows.keyspaces, &rows.virtual_keyspaces) {
         if let Some(keyspace) = keyspace(&row, is_virtual) {
             keyspaces.insert(Arc::clone(&keyspace.name), keyspace);
         }
     }
     add_types(&mut keyspaces, &rows.types);
-    let mut columns = columns(&keyspaces, rows);
+    let mut columns = columns(&keyspaces, &mut rows);
     let mut options = KnownOptions::default();
-    let mut others = Others::new(&keyspaces, rows);
-    for (row, is_virtual) in both(&rows.tables, &rows.virtual_tables) {
-        let Some((keyspace, name)) = place(&row, "table_name").and_then(|at| in_keyspace(&mut keyspaces, at))
+    let mut others = Others::new(&keyspaces, &rows);
+    let mut add = |row: &SystemRow<'_>, is_virtual| {
+        let Some((keyspace, name)) = place(row, "table_name").and_then(|at| in_keyspace(&mut keyspaces, at))
         else {
-            continue;
+            return;
         };
         let key = (keyspace.name.to_string(), name);
         let of_table = columns.remove(&key).unwrap_or_default();
         let (indexes, triggers) = others.take(&key);
-        let (is_compact, of_table) = without_hidden(&row, of_table);
+        let (is_compact, of_table) = without_hidden(row, of_table);
         let table = Table {
             keyspace: Arc::clone(&keyspace.name),
             name: key.1.clone(),
             id: row.get("id"),
             columns: Columns::new(of_table),
-            options: options.of(&row),
+            options: options.of(row),
             indexes,
             triggers,
             is_compact,
@@ -99,7 +100,11 @@ fn build(mut keyspaces: Keyspaces, rows: &SchemaRows, mut graphs: Graphs) -> Sch
             graph: graphs.take(&key),
         };
         keyspace.tables.insert(key.1, Arc::new(table));
+    };
+    for page in rows.tables.take_pages() {
+        page.iter().for_each(|row| add(&row, false));
     }
+    rows.virtual_tables.iter().for_each(|row| add(&row, true));
     for row in rows.views.iter() {
         let Some((keyspace, name)) = place(&row, "view_name").and_then(|at| in_keyspace(&mut keyspaces, at))
         else {
@@ -121,7 +126,7 @@ fn build(mut keyspaces: Keyspaces, rows: &SchemaRows, mut graphs: Graphs) -> Sch
         };
         keyspace.views.insert(name, Arc::new(view));
     }
-    add_functions(&mut keyspaces, rows);
+    add_functions(&mut keyspaces, &rows);
     let keyspaces = keyspaces
         .into_iter()
         .map(|(name, keyspace)| (name, Arc::new(keyspace)));
@@ -295,7 +300,7 @@ fn parse(keyspace: &Keyspace, text: &str) -> Option<CqlType> {
     CqlType::parse_cql_with(text, resolve).ok()
 }
 
-fn columns(keyspaces: &Keyspaces, rows: &SchemaRows) -> ColumnsByTable {
+fn columns(keyspaces: &Keyspaces, rows: &mut SchemaRows) -> ColumnsByTable {
     let mut masks: HashMap<(String, String, String), String> = HashMap::new();
     for row in rows.masks.iter() {
         if let (Some((keyspace, table)), Some(column), Some(mask)) =
@@ -307,22 +312,22 @@ fn columns(keyspaces: &Keyspaces, rows: &SchemaRows) -> ColumnsByTable {
     let mut found = ColumnsByTable::new();
     // Rows of the same table follow each other.
     let (mut at, mut of_table) = ((String::new(), String::new()), Vec::new());
-    let mut types = KnownTypes::default();
-    for (row, _) in both(&rows.columns, &rows.virtual_columns) {
+    let (mut types, mut names) = (KnownTypes::default(), KnownNames::default());
+    let mut add = |row: &SystemRow<'_>| {
         let (Some(keyspace), Some(table), Some(name), Some(type_text)) = (
             row.get::<&str>("keyspace_name"),
             row.get::<&str>("table_name"),
-            row.get::<String>("column_name"),
+            row.get::<&str>("column_name"),
             row.get::<&str>("type"),
         ) else {
-            continue;
+            return;
         };
         if at.0 != keyspace || at.1 != table {
             let before = std::mem::replace(&mut at, (keyspace.to_owned(), table.to_owned()));
             found.entry(before).or_default().append(&mut of_table);
         }
         let Some(keyspace) = keyspaces.get(keyspace) else {
-            continue;
+            return;
         };
         let (type_text, ty) = types.of(keyspace, type_text);
         let kind = match row.get::<&str>("kind") {
@@ -333,20 +338,38 @@ fn columns(keyspaces: &Keyspaces, rows: &SchemaRows) -> ColumnsByTable {
         };
         let mask = match masks.is_empty() {
             true => None,
-            false => masks.remove(&(at.0.clone(), at.1.clone(), name.clone())),
+            false => masks.remove(&(at.0.clone(), at.1.clone(), name.to_owned())),
         };
         of_table.push(Column {
-            mask,
-            name,
+            mask: mask.map(String::into_boxed_str),
+            name: names.of(name),
             kind,
             position: row.get("position").unwrap_or_default(),
             descending: row.get::<&str>("clustering_order") == Some("desc"),
             ty,
             type_text,
         });
+    };
+    for page in rows.columns.take_pages().chain(rows.virtual_columns.take_pages()) {
+        page.iter().for_each(|row| add(&row));
     }
     found.entry(at).or_default().append(&mut of_table);
     found
+}
+
+/// Names of columns: many tables have columns of the same names.
+#[derive(Default)]
+struct KnownNames(HashSet<Arc<str>>);
+
+impl KnownNames {
+    fn of(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        self.0.insert(Arc::clone(&name));
+        name
+    }
 }
 
 /// Types by keyspace and text: the same ones come again and again.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use helenus_protocol::ErrorCode;
 
 use super::cql::Text;
-use crate::ask::{AskError, SystemRows, select};
+use crate::ask::{AskError, PAGE_SIZE, SystemRows, select_in_pages};
 use crate::connection::Connection;
 
 /// How much of the schema is read.
@@ -78,7 +78,13 @@ pub(super) async fn read(
     let Some(condition) = scope.condition(table, name_column) else {
         return Ok(SystemRows::default());
     };
-    match select(connection, &format!("SELECT * FROM {table}{condition}"), limit).await {
+    let text = format!("SELECT * FROM {table}{condition}");
+    // With all their options tables have long rows; pages go one by one when they are used.
+    let page_size = match table {
+        "system_schema.tables" => PAGE_SIZE / 10,
+        _ => PAGE_SIZE,
+    };
+    match select_in_pages(connection, &text, page_size, limit).await {
         // No such keyspace or table: servers before the version that brought it.
         Err(AskError::Server(error)) if error.code == ErrorCode::Invalid => Ok(SystemRows::default()),
         read => read,

@@ -28,13 +28,13 @@ pub enum ColumnKind {
 /// A column of a table or view.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) kind: ColumnKind,
     pub(super) position: i32,
     pub(super) descending: bool,
     pub(super) ty: CqlType,
     pub(super) type_text: Arc<str>,
-    pub(super) mask: Option<String>,
+    pub(super) mask: Option<Box<str>>,
 }
 
 impl Column {
@@ -133,7 +133,7 @@ impl Columns {
 
     /// The one of this name.
     pub fn get(&self, name: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| column.name == name)
+        self.columns.iter().find(|column| *column.name == *name)
     }
 
     pub(super) fn primary_key_as_cql(&self) -> String {
