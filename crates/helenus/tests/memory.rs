@@ -10,7 +10,7 @@ use helenus_testkit::fake::{FakeNode, Script};
 const CONNECTIONS: usize = 400;
 
 /// What a connection may take, both ends together.
-const LIMIT_KIB: f64 = 12.0;
+const LIMIT_KIB: f64 = 11.0;
 
 async fn session(node: &FakeNode, connections: usize) -> Session {
     let cluster = Cluster::builder()

@@ -18,7 +18,7 @@ use tokio_util::io::poll_read_buf;
 /// Free bytes in the read buffer that a read begins with. Also: bodies (v5: segments) up to this length are read through it.
 const READ_SIZE: usize = 64 * 1024;
 /// The same on a connection whose answers are small and one by one: enough for those to requests of the driver itself.
-pub(super) const IDLE_SIZE: usize = 2 * 1024;
+pub(super) const IDLE_SIZE: usize = 1024;
 /// Room made at once for an envelope that is still incomplete; more only as its bytes really arrive. Systems give memory
 /// when it is written to: what a server announces and does not send costs addresses only.
 const LARGE_READ_SIZE: usize = 32 * 1024 * 1024;
@@ -235,7 +235,7 @@ mod tests {
         let mut reader = Reader::new();
         *reader.decoder.buffer() = BytesMut::with_capacity(IDLE_SIZE);
         for _ in 0..100 {
-            reader.read(&[4, 300, 700]);
+            reader.read(&[4, 300, 500]);
             assert!(reader.decoder.buffer().capacity() <= IDLE_SIZE);
         }
         for burst in [&[100; 50][..], &[IDLE_SIZE], &[IDLE_SIZE - 9]] {

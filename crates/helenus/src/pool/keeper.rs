@@ -48,7 +48,8 @@ pub(super) async fn keep(pool: Arc<Pool>) {
         pool.grow_at.store(grow_at, Ordering::Relaxed);
         let missing = fresh < wanted;
         if missing && may_open {
-            match open(&pool).await {
+            // Boxed: what opening takes is given back, of thousands of pools.
+            match Box::pin(open(&pool)).await {
                 Opening::Opened => backoff.opened(Instant::now()),
                 Opening::PoolClosed => return,
                 Opening::Failed(error) => {
