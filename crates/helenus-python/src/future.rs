@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use helenus::{QueryResult, SchemaAgreement};
+use helenus::{ContinuousPages, QueryResult, SchemaAgreement};
 use pyo3::exceptions::PyBaseException;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -332,7 +332,7 @@ impl ResponseFuture {
     }
 
     fn more_pages(&self) -> bool {
-        self.with_answer(|answer| answer.paging_state().is_some())
+        self.with_answer(|answer| lock(&self.request).more_pages(answer))
             .unwrap_or(false)
     }
 
@@ -542,13 +542,13 @@ impl ResponseFuture {
     fn start_fetching_next_page(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let this = slf.get();
-        let Some(paging_state) = this
-            .with_answer(|answer| answer.paging_state().cloned())
-            .flatten()
-        else {
+        if !this.more_pages() {
             return Err(PyErr::from_type(classes::query_exhausted(py)?.clone(), ()));
-        };
-        lock(&this.request).go_on_from(paging_state);
+        }
+        let state = this.with_answer(|answer| answer.paging_state().cloned());
+        if let Some(state) = state.flatten() {
+            lock(&this.request).go_on_from(state);
+        }
         let before = lock(&this.settled).take();
         drop(before);
         lock(&this.waiting).settled = false;
@@ -715,8 +715,9 @@ impl ResponseFuture {
     }
 
     #[getter(_continuous_paging_session)]
-    fn continuous_paging_session(&self) -> Option<Py<PyAny>> {
-        None
+    fn continuous_paging_session(&self) -> Option<ContinuousPagingSession> {
+        let pages = lock(&self.request).pages().cloned();
+        pages.map(ContinuousPagingSession)
     }
 
     /// Ids of the traces of the pages so far.
@@ -848,5 +849,17 @@ impl ResponseFuture {
         )?;
         trace.call_method(intern!(py, "populate"), (max_wait,), Some(&keywords))?;
         Ok(trace)
+    }
+}
+
+/// Pages that a node sends without being asked for each.
+#[pyclass(module = "cassandra._core", frozen)]
+struct ContinuousPagingSession(ContinuousPages);
+
+#[pymethods]
+impl ContinuousPagingSession {
+    /// Have the node stop.
+    fn cancel(&self) {
+        self.0.cancel();
     }
 }

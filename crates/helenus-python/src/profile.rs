@@ -5,10 +5,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use helenus::{ConsistencyLevel, ExecutionProfile, RequestOptions, Timeout};
+use helenus::{ConsistencyLevel, ContinuousPaging, ExecutionProfile, PageUnit, RequestOptions, Timeout};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 use crate::policy::{self, PlanSource, RetrySource, SpeculationSource};
 
@@ -144,6 +145,7 @@ pub(crate) fn resolve<'py>(profile: &Bound<'py, PyAny>) -> PyResult<Bound<'py, R
     let serial = profile.getattr(intern!(py, "serial_consistency_level"))?;
     let limit = profile.getattr(intern!(py, "request_timeout"))?;
     let speculative = profile.getattr(intern!(py, "speculative_execution_policy"))?;
+    let paging = continuous_paging(&profile.getattr(intern!(py, "continuous_paging_options"))?)?;
     let (plans, twin) = PlanSource::of(&load_balancing)?;
     let (retries, retry_twin) = RetrySource::of(&retry)?;
     let (speculation, speculative_twin) = SpeculationSource::of(&speculative)?;
@@ -153,6 +155,7 @@ pub(crate) fn resolve<'py>(profile: &Bound<'py, PyAny>) -> PyResult<Bound<'py, R
         .timeout(timeout(&limit, "request_timeout")?)
         .load_balancing(twin)
         .retry_policy(retry_twin)
+        .continuous_paging(paging)
         .speculative_execution(speculative_twin)
         .build();
     let row_factory = profile.getattr(intern!(py, "row_factory"))?.unbind();
@@ -170,4 +173,33 @@ pub(crate) fn resolve<'py>(profile: &Bound<'py, PyAny>) -> PyResult<Bound<'py, R
     )?;
     profile.setattr(attribute, &resolved)?;
     Ok(resolved)
+}
+
+/// The core's form of ``ContinuousPagingOptions``; what is no such thing says nothing.
+fn continuous_paging(options: &Bound<'_, PyAny>) -> PyResult<Option<ContinuousPaging>> {
+    let py = options.py();
+    if options.is_none() || !options.hasattr(intern!(py, "page_unit"))? {
+        return Ok(None);
+    }
+    let number = |name: &Bound<'_, PyString>| -> PyResult<u32> {
+        options.getattr(name)?.extract().map_err(|_| {
+            PyValueError::new_err(format!(
+                "continuous_paging_options: {name} is not a number from 0 on"
+            ))
+        })
+    };
+    let unit = match number(intern!(py, "page_unit"))? {
+        1 => PageUnit::Bytes,
+        2 => PageUnit::Rows,
+        other => {
+            let message = format!("continuous_paging_options: {other} is not a PagingUnit");
+            return Err(PyValueError::new_err(message));
+        }
+    };
+    let paging = ContinuousPaging::default()
+        .with_page_unit(unit)
+        .with_max_pages(number(intern!(py, "max_pages"))?)
+        .with_max_pages_per_second(number(intern!(py, "max_pages_per_second"))?)
+        .with_max_queue_size(number(intern!(py, "max_queue_size"))?);
+    Ok(Some(paging))
 }

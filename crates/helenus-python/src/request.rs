@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use helenus::{
-    BatchKind, BatchStatement, ConsistencyLevel, QueryResult, Request, RequestError, RequestOptions,
-    SerializedRow, SimpleStatement, Timeout,
+    BatchKind, BatchStatement, ConsistencyLevel, ContinuousPages, QueryResult, Request, RequestError,
+    RequestOptions, SerializedRow, SimpleStatement, Timeout,
 };
 use pyo3::exceptions::{PyAttributeError, PyValueError};
 use pyo3::intern;
@@ -54,6 +54,10 @@ pub(crate) struct OutgoingRequest {
     /// The request, until it is started. Kept after that where pages may follow.
     request: Option<Request>,
     keep: bool,
+    /// The node is to send page after page.
+    continuous: bool,
+    /// Those pages, when the first was asked for.
+    pages: Option<ContinuousPages>,
     statement: Statement,
     prepared: Option<Py<PreparedHandle>>,
     timeout: Option<Duration>,
@@ -246,6 +250,10 @@ fn decode_plan(
 impl OutgoingRequest {
     /// Starts the request: it is sent when this returns.
     pub(crate) fn start(&mut self, context: &SessionContext) -> PyResult<Execution> {
+        if let Some(pages) = &self.pages {
+            context.check_process()?;
+            return Ok(pages.next_page());
+        }
         let request = if self.keep {
             self.request.clone()
         } else {
@@ -254,7 +262,26 @@ impl OutgoingRequest {
         let request = request
             .ok_or_else(|| PyValueError::new_err("the request has been sent, and gives no further pages"))?;
         context.check_process()?;
+        if self.continuous {
+            self.pages = context.session.start_pages(&request);
+            if let Some(pages) = &self.pages {
+                return Ok(pages.next_page());
+            }
+        }
         Ok(context.session.start(request))
+    }
+
+    /// Whether pages may follow this one.
+    pub(crate) fn more_pages(&self, answer: &QueryResult) -> bool {
+        match &self.pages {
+            Some(pages) => pages.has_more_pages(),
+            None => answer.paging_state().is_some(),
+        }
+    }
+
+    /// Continuous paging that is under way.
+    pub(crate) fn pages(&self) -> Option<&ContinuousPages> {
+        self.pages.as_ref()
     }
 
     /// The next start asks for the page behind `paging_state`.
@@ -667,6 +694,8 @@ fn finish<'py>(
     Ok(OutgoingRequest {
         request: Some(request),
         keep,
+        continuous: resolved.core().continuous_paging().is_some(),
+        pages: None,
         statement: outgoing,
         prepared: prepared.map(Bound::unbind),
         timeout,

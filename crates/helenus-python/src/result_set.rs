@@ -189,7 +189,7 @@ impl ResultSet {
 
     fn more_pages(&self, py: Python<'_>) -> PyResult<bool> {
         let known = self.with(|state| match &state.source {
-            Source::Unasked(unasked, _) => Some(unasked.answer().paging_state().is_some()),
+            Source::Unasked(unasked, _) => Some(unasked.more_pages()),
             Source::Future(_) | Source::Gone => None,
         });
         match known {
@@ -557,8 +557,14 @@ impl ResultSet {
         raw::generic_delete(slf.as_any(), name.as_any())
     }
 
-    /// Kept for programs that call it: pages are fetched when they are asked for, so there is nothing to cancel.
-    fn cancel_continuous_paging(&self) {}
+    /// Have the node stop that sends page after page: the rows end with the current page. Of no effect on other results.
+    fn cancel_continuous_paging(&self, py: Python<'_>) -> PyResult<()> {
+        let paging = self.future_attribute(py, intern!(py, "_continuous_paging_session"))?;
+        if !paging.is_none() {
+            paging.call_method0(intern!(py, "cancel"))?;
+        }
+        Ok(())
+    }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         if !self.made.is_complete() {

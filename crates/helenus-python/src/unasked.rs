@@ -15,6 +15,11 @@ pub(crate) trait Unasked: Send + Sync {
     /// The answer to the request.
     fn answer(&self) -> &QueryResult;
 
+    /// Whether pages may follow.
+    fn more_pages(&self) -> bool {
+        self.answer().paging_state().is_some()
+    }
+
     /// Makes the future. `rows` is what its callbacks get: the decoded rows, or `None`.
     fn into_future(self: Box<Self>, py: Python<'_>, rows: Py<PyAny>) -> PyResult<Bound<'_, ResponseFuture>>;
 }
@@ -31,6 +36,10 @@ pub(crate) struct Single {
 impl Unasked for Single {
     fn answer(&self) -> &QueryResult {
         &self.answer
+    }
+
+    fn more_pages(&self) -> bool {
+        self.outgoing.more_pages(&self.answer)
     }
 
     fn into_future(self: Box<Self>, py: Python<'_>, rows: Py<PyAny>) -> PyResult<Bound<'_, ResponseFuture>> {

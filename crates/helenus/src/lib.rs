@@ -59,7 +59,7 @@ pub use error::{
     Applied, Attempt, AttemptError, ConfigurationError, ContactPointError, RequestError, RequestErrorKind,
     SessionError,
 };
-pub use executor::{Execution, Request};
+pub use executor::{ContinuousPages, Execution, Request};
 #[cfg(feature = "opentelemetry")]
 pub use observe::OpenTelemetryMetrics;
 #[cfg(feature = "prometheus")]

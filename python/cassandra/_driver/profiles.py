@@ -6,7 +6,6 @@ keeps what it worked out from a profile in the profile's ``_resolved`` attribute
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,6 @@ from cassandra.policies import (
 if TYPE_CHECKING:
     from cassandra.pool import Host
 
-log = logging.getLogger("cassandra.cluster")
 
 _NOT_SET: Any = object()
 
@@ -97,8 +95,6 @@ class ExecutionProfile:
         self.row_factory = row_factory
         self.speculative_execution_policy = speculative_execution_policy or NoSpeculativeExecutionPolicy()
         self.continuous_paging_options = continuous_paging_options
-        if continuous_paging_options is not None and continuous_paging_options is not _NOT_SET:
-            log.warning("ExecutionProfile.continuous_paging_options has no effect: pages are asked for one by one")
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

@@ -127,6 +127,9 @@ impl Template {
     ) -> OutgoingRequest {
         OutgoingRequest {
             keep: request.is_some(),
+            // Many requests at once go by ordinary pages.
+            continuous: false,
+            pages: None,
             request,
             statement: Statement::Bound {
                 prepared: self.statement.clone_ref(py),

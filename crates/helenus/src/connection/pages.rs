@@ -99,6 +99,11 @@ impl PageSession {
         Ok((pending.detached(), session))
     }
 
+    /// Whether the last page has been read.
+    pub(crate) fn is_read(&self) -> bool {
+        self.shared.slab.pages_are_read(self.stream)
+    }
+
     /// The next page. Waits no longer than `limit` for one that did not come yet.
     pub(crate) fn poll_page(
         &mut self,

@@ -130,6 +130,11 @@ impl Continuous {
                 }
                 Err(_) => self.state = Reading::Done,
             }
+            if let Reading::Pages(pages) = &self.state
+                && pages.session.is_read()
+            {
+                self.state = Reading::Done;
+            }
             return Poll::Ready(Some(page));
         }
     }
@@ -137,6 +142,59 @@ impl Continuous {
     /// Whether there are no further pages for certain.
     pub(crate) fn is_done(&self) -> bool {
         matches!(self.state, Reading::Done)
+    }
+}
+
+/// The pages of a request with continuous paging, each as an execution of its own. For other faces of the driver. Dropping it,
+/// and all executions, has the node stop.
+#[derive(Clone)]
+pub struct ContinuousPages {
+    session: Local<SessionShared>,
+    reading: Arc<Mutex<Continuous>>,
+}
+
+impl ContinuousPages {
+    pub(crate) fn start(session: &Local<SessionShared>, request: &Request) -> Option<Self> {
+        let reading = Continuous::start(session, request)?;
+        Some(Self {
+            session: session.clone(),
+            reading: Arc::new(Mutex::new(reading)),
+        })
+    }
+
+    fn reading(&self) -> std::sync::MutexGuard<'_, Continuous> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next page. One execution is to be polled at a time.
+    pub fn next_page(&self) -> Execution {
+        let this = self.clone();
+        let next = std::future::poll_fn(move |cx| this.reading().poll_next(&this.session, cx));
+        Execution(State::Slow(Box::pin(async move {
+            next.await.unwrap_or_else(|| {
+                let found = "no further page".to_owned();
+                Err(RequestError::not_sent(RequestErrorKind::UnexpectedAnswer {
+                    found,
+                }))
+            })
+        })))
+    }
+
+    /// Whether there may be further pages.
+    pub fn has_more_pages(&self) -> bool {
+        !self.reading().is_done()
+    }
+
+    /// Has the node stop: there are no further pages.
+    pub fn cancel(&self) {
+        let before = std::mem::replace(&mut self.reading().state, Reading::Done);
+        drop(before);
+    }
+}
+
+impl fmt::Debug for ContinuousPages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reading().fmt(f)
     }
 }
 

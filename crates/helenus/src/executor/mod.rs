@@ -26,6 +26,7 @@ pub use request::Request;
 
 pub(crate) use budget::Budget;
 pub(crate) use continuous::Continuous;
+pub use continuous::ContinuousPages;
 pub(crate) use throttle::Throttle;
 
 use std::fmt;

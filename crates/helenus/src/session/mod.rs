@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::clock;
 use crate::cluster::{Cluster, ClusterState};
 use crate::error::{RequestError, RequestErrorKind};
-use crate::executor::{Continuous, Execution, Request};
+use crate::executor::{Continuous, ContinuousPages, Execution, Request};
 use crate::observe::Metrics;
 use crate::pool::quote;
 use crate::profile::ExecutionProfile;
@@ -151,6 +151,12 @@ impl Session {
     /// Sends a request that is answered by pages, if it is to be (DSE).
     pub(crate) fn start_continuous(&self, request: &Request) -> Option<Continuous> {
         Continuous::start(self.parts.mine(), request)
+    }
+
+    /// Sends a request that is to be answered by continuous paging ([`ContinuousPaging`](crate::ContinuousPaging)); `None` when
+    /// neither its options nor its profile say so. For other faces of the driver: see [`Session::pages`].
+    pub fn start_pages(&self, request: &Request) -> Option<ContinuousPages> {
+        ContinuousPages::start(self.parts.mine(), request)
     }
 
     /// What requests need of the session.

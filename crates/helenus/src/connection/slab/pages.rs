@@ -173,6 +173,15 @@ impl Slab {
         (Poll::Pending, asked)
     }
 
+    /// Whether the last page has been read.
+    pub(in crate::connection) fn pages_are_read(&self, id: StreamId) -> bool {
+        let read = |slot: &Slot| match &*slot.lock() {
+            State::Pages(queue) => queue.pages.is_empty() && queue.end == Some(PagesEnd::Complete),
+            _ => true,
+        };
+        self.slot(id).is_none_or(read)
+    }
+
     /// Pages that were to be asked for were not.
     pub(in crate::connection) fn unask_pages(&self, id: StreamId, pages: u32) {
         if let Some(slot) = self.slot(id)
