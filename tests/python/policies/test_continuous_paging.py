@@ -50,12 +50,14 @@ class Paging:
 class PagingNode(FakeNode):
     """Speaks the protocols of DSE, and answers one statement by pages."""
 
-    version: int
+    version = 4
     count = 6
     fails_at: int | None = None
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        # Of its own: what the class says is taken back while the last threads still run.
+        self.version, self.count, self.fails_at = self.version, self.count, self.fails_at
         self.revisions: list[tuple[int, ...]] = []
         self.parameters: list[bytes] = []
         self.sessions: dict[int, Paging] = {}
@@ -121,7 +123,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
     made: list[tuple[Cluster, FakeCluster]] = []
 
     def connect(version: int, options: ContinuousPagingOptions, **node: Any) -> tuple[Session, PagingNode]:
-        monkeypatch.setattr(PagingNode, "version", version, raising=False)
+        monkeypatch.setattr(PagingNode, "version", version)
         for name, given in node.items():
             monkeypatch.setattr(PagingNode, name, given)
         fake = FakeCluster("dc1")
