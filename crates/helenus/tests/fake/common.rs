@@ -1,10 +1,13 @@
 //! What the tests share.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use helenus::policy::{ConstantReconnection, RoundRobinPolicy};
-use helenus::{Cluster, ClusterBuilder, CqlType, ExecutionProfile, NativeType, Session, SimpleStatement};
+use helenus::{
+    Cluster, ClusterBuilder, CqlType, ExecutionProfile, NativeType, Session, SimpleStatement, WarmUp,
+};
 use helenus_testkit::fake::{FakeCluster, FakeNode, Received, Reply, Script, Statement, cell, column_specs};
 
 pub(crate) const INSERT: &str = "INSERT INTO ks.t (k, v) VALUES (?, ?)";
@@ -50,9 +53,18 @@ pub(crate) fn builder(node: &FakeNode) -> ClusterBuilder {
     eager().contact_point(node.address())
 }
 
-/// For several.
+/// For several. Sessions wait for the first connection to each, however busy the machine is; of several datacenters, as by
+/// default.
 pub(crate) fn cluster_builder(cluster: &FakeCluster) -> ClusterBuilder {
-    eager().contact_points(cluster.contact_points())
+    let datacenters: BTreeSet<_> = cluster.topology(|topology| {
+        let nodes = topology.nodes.iter();
+        nodes.map(|node| node.datacenter.clone()).collect()
+    });
+    let warm_up = match datacenters.len() {
+        1 => WarmUp::EachNode,
+        _ => WarmUp::Quick,
+    };
+    eager().contact_points(cluster.contact_points()).warm_up(warm_up)
 }
 
 /// A script that answers each statement whose text begins with this word with the whole text, so that answers can be told apart.

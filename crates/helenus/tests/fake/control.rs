@@ -42,7 +42,7 @@ async fn fault_35_a_question_that_is_not_answered_in_time_moves_the_control_conn
     for table in ["system.local", "system.peers_v2", "system_schema.tables"] {
         let cluster = FakeCluster::start(&[("dc1", 2)], script()).await.unwrap();
         let driver = cluster_builder(&cluster)
-            .control_timeout(Duration::from_millis(400))
+            .control_timeout(Duration::from_secs(2))
             .build()
             .unwrap();
         driver.connect().await.unwrap();

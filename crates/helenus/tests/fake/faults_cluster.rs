@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use helenus::{Applied, RequestErrorKind, SchemaAgreement, SessionError, SimpleStatement};
+use helenus::{Applied, RequestErrorKind, SchemaAgreement, SessionError, SimpleStatement, WarmUp};
 use helenus_protocol::{
     Event, Opcode, ProtocolVersion, SchemaChange, SchemaChangeTarget, SchemaChangeType, StatusChange,
     TopologyChange,
@@ -14,7 +14,7 @@ use helenus_testkit::fake::{Action, FakeCluster, FakeNode, Received, Reply};
 use uuid::Uuid;
 
 use crate::common::{
-    INSERT, SELECT, builder, cluster_builder, cluster_session, script, soon, until_it_works,
+    INSERT, SELECT, builder, cluster_builder, cluster_session, connected, script, soon, until_it_works,
 };
 
 #[tokio::test]
@@ -25,10 +25,12 @@ async fn fault_02_nodes_that_never_answer_do_not_hold_up_a_session_or_a_prepare(
         .change_script(|script| script.on_opcode(Opcode::Startup, Vec::<Action>::new()));
     let driver = cluster_builder(&cluster)
         .connect_timeout(Duration::from_secs(600))
-        .control_timeout(Duration::from_millis(100))
+        .control_timeout(Duration::from_secs(2))
+        .warm_up(WarmUp::Quick)
         .build()
         .unwrap();
     let session = soon(driver.connect()).await.unwrap();
+    connected(&session, 2).await;
     assert_eq!(session.connections().open, 2);
 
     // The first node that is asked to prepare does, the other one never answers.
@@ -226,7 +228,7 @@ async fn fault_35_the_control_connection_moves_to_another_node() {
 async fn fault_35_a_control_connection_that_is_stuck_is_given_up() {
     let cluster = FakeCluster::start(&[("dc1", 2)], script()).await.unwrap();
     let driver = cluster_builder(&cluster)
-        .control_timeout(Duration::from_millis(50))
+        .control_timeout(Duration::from_secs(2))
         .build()
         .unwrap();
     driver.connect().await.unwrap();

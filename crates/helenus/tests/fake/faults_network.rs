@@ -99,20 +99,25 @@ async fn two_nodes() -> FakeCluster {
 
 /// Sends until a request that may not run twice meets the second node; says how its connection ended.
 async fn loss(session: &Session) -> CloseCause {
-    soon(async {
-        loop {
-            match session
-                .query("text", ())
-                .await
-                .map_err(|error| error.kind().clone())
-            {
-                Ok(_) => tokio::task::yield_now().await,
-                Err(RequestErrorKind::ConnectionLost(lost)) => return lost.cause.clone(),
-                Err(other) => panic!("{other}"),
-            }
+    soon(loss_unless_idle(session))
+        .await
+        .expect("a request was under way")
+}
+
+/// The same; `None` when the connection ended without a request under way.
+async fn loss_unless_idle(session: &Session) -> Option<CloseCause> {
+    loop {
+        match session
+            .query("text", ())
+            .await
+            .map_err(|error| error.kind().clone())
+        {
+            Ok(_) if session.connections().open < 2 => return None,
+            Ok(_) => tokio::task::yield_now().await,
+            Err(RequestErrorKind::ConnectionLost(lost)) => return Some(lost.cause.clone()),
+            Err(other) => panic!("{other}"),
         }
-    })
-    .await
+    }
 }
 
 #[test]
@@ -144,7 +149,7 @@ fn fault_03_packets_dropped_silently_end_by_tcp_user_timeout_and_requests_run_el
         assert_eq!(elsewhere, 2);
         // The kernel looks when it sends again, in intervals that double.
         assert!(
-            (limit..limit * 5).contains(&begun.elapsed()),
+            (limit..limit * 15).contains(&begun.elapsed()),
             "{:?}",
             begun.elapsed()
         );
@@ -160,14 +165,14 @@ fn fault_03_packets_dropped_silently_end_by_deadline_and_heartbeat() {
     in_namespace(test, async {
         let cluster = two_nodes().await;
         let driver = builder(&cluster)
-            .heartbeat_interval(Duration::from_millis(700))
-            .heartbeat_timeout(Duration::from_millis(700))
+            .heartbeat_interval(Duration::from_secs(3))
+            .heartbeat_timeout(Duration::from_secs(2))
             .build()
             .unwrap();
         let session = driver.connect().await.unwrap();
         connected(&session, 2).await;
         filter(&both_ways(&cluster, 1, "drop"));
-        let limit = Duration::from_millis(100);
+        let limit = Duration::from_secs(1);
         let hasty: Vec<_> = (0..4)
             .map(|_| session.query(statement("text").with_timeout(limit), ()))
             .collect();
@@ -185,7 +190,7 @@ fn fault_03_packets_dropped_silently_end_by_deadline_and_heartbeat() {
         let begun = Instant::now();
         let cause = loss(&session).await;
         assert!(matches!(cause, CloseCause::HeartbeatTimeout { .. }), "{cause}");
-        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
         assert_eq!(session.connections().overdue, 0, "its orphans count no more");
         filter(&[]);
         connected(&session, 2).await;
@@ -204,9 +209,19 @@ fn fault_04_connections_reset_by_the_network_fail_at_once_and_come_back() {
             .await
             .unwrap();
         connected(&session, 2).await;
-        filter(&both_ways(&cluster, 1, "reject with tcp reset")[..1]);
         let begun = Instant::now();
-        let cause = loss(&session).await;
+        let cause = soon(async {
+            loop {
+                filter(&both_ways(&cluster, 1, "reject with tcp reset")[..1]);
+                if let Some(cause) = loss_unless_idle(&session).await {
+                    return cause;
+                }
+                // An acknowledgement was faster than the request, and met the reset with nobody waiting.
+                filter(&[]);
+                connected(&session, 2).await;
+            }
+        })
+        .await;
         assert!(
             matches!(cause, CloseCause::Io(_) | CloseCause::ClosedByPeer),
             "{cause}"
@@ -214,7 +229,8 @@ fn fault_04_connections_reset_by_the_network_fail_at_once_and_come_back() {
         for _ in 0..20 {
             soon(session.query(statement("text"), ())).await.unwrap();
         }
-        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        // Long before any deadline or heartbeat.
+        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
         filter(&[]);
         connected(&session, 2).await;
     });

@@ -82,7 +82,7 @@ async fn fault_42_closing_a_cluster_with_requests_in_flight_drains_then_fails_al
     let runtime = runtime();
     let driver = cluster_builder(&cluster)
         .runtime(runtime.handle().clone())
-        .close_timeout(Duration::from_millis(100))
+        .close_timeout(Duration::from_secs(2))
         .build()
         .unwrap();
     let sessions = [driver.connect().await.unwrap(), driver.connect().await.unwrap()];
