@@ -222,6 +222,7 @@ fn hand_out(shared: &Shared, stream: StreamId) {
         }
         Delivery::Orphan => shared.count_answer(true),
         Delivery::Unknown => assert!(shared.error().is_some(), "answered twice"),
+        Delivery::Paging(_) => panic!("nobody asked for pages"),
     }
 }
 
