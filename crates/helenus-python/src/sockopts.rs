@@ -41,5 +41,15 @@ pub(crate) fn apply(builder: ClusterBuilder, option: &Bound<'_, PyAny>) -> PyRes
         // the system's usual time before the first probe
         return Ok(builder.tcp_keepalive((value != 0).then_some(Duration::from_secs(7200))));
     }
+    if level == number("SOL_SOCKET")? && [number("SO_SNDBUF")?, number("SO_RCVBUF")?].contains(&name) {
+        let bytes = u32::try_from(value)
+            .ok()
+            .filter(|bytes| *bytes > 0)
+            .ok_or_else(refuse)?;
+        return Ok(match name == number("SO_SNDBUF")? {
+            true => builder.tcp_send_buffer(bytes),
+            false => builder.tcp_receive_buffer(bytes),
+        });
+    }
     Err(refuse())
 }

@@ -170,14 +170,15 @@ impl ContinuousPages {
     pub fn next_page(&self) -> Execution {
         let this = self.clone();
         let next = std::future::poll_fn(move |cx| this.reading().poll_next(&this.session, cx));
-        Execution(State::Slow(Box::pin(async move {
+        let page = async move {
             next.await.unwrap_or_else(|| {
                 let found = "no further page".to_owned();
                 Err(RequestError::not_sent(RequestErrorKind::UnexpectedAnswer {
                     found,
                 }))
             })
-        })))
+        };
+        Execution(State::Slow(Box::pin(page), None))
     }
 
     /// Whether there may be further pages.
@@ -273,7 +274,7 @@ fn start(
     let checked = options.check(job.page_size);
     if checked.is_ok() && session.throttle().is_some() {
         return Execution(match throttle::start(job) {
-            Ok(future) => State::Slow(future),
+            Ok((future, node)) => State::Slow(future, node),
             Err(error) => State::Failed(error),
         });
     }
@@ -282,9 +283,12 @@ fn start(
         false => checked.and_then(|()| job.check()).and_then(|()| job.send_next()),
     };
     Execution(match sent {
-        Ok(pending) => State::Slow(Box::pin(speculating::after(job, pending))),
+        Ok(pending) => {
+            let node = job.node.as_deref().cloned();
+            State::Slow(Box::pin(speculating::after(job, pending)), node)
+        }
         Err(RequestErrorKind::NoNode) if queue::is_worth_waiting(&job) => {
-            State::Slow(Box::pin(super::slow::run_when_there_is_room(job)))
+            State::Slow(Box::pin(super::slow::run_when_there_is_room(job)), None)
         }
         Err(kind) => {
             let mut error = job.fail(kind);

@@ -123,6 +123,17 @@ impl Job {
         }
     }
 
+    /// Makes another plan, of what is known of the nodes now.
+    pub(super) fn plan_anew(&mut self) {
+        self.plan = plan(
+            &self.session,
+            &self.session.pools(),
+            &self.request,
+            self.profile(),
+            (self.consistency, self.serial_consistency),
+        );
+    }
+
     /// Whether the options make sense.
     ///
     /// # Errors

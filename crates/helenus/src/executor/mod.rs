@@ -67,7 +67,8 @@ pub struct Execution(State);
 enum State {
     /// What was sent; nothing while the execution is made.
     First(Option<PendingResponse>, Job),
-    Slow(Pin<Box<dyn Future<Output = Output> + Send>>),
+    /// With the node that it was sent to at first, when that was at once.
+    Slow(Pin<Box<dyn Future<Output = Output> + Send>>, Option<Arc<Node>>),
     Failed(RequestError),
     Done,
 }
@@ -109,7 +110,8 @@ impl Execution {
     #[cold]
     fn speculate(&mut self, policy: Arc<dyn SpeculativeExecutionPolicy>) {
         if let State::First(Some(pending), job) = std::mem::replace(&mut self.0, State::Done) {
-            self.0 = State::Slow(Box::pin(speculating::run(job, pending, policy)));
+            let node = job.node.as_deref().cloned();
+            self.0 = State::Slow(Box::pin(speculating::run(job, pending, policy)), node);
         }
     }
 
@@ -118,7 +120,7 @@ impl Execution {
     fn enter_throttle(&mut self) {
         if let State::First(None, job) = std::mem::replace(&mut self.0, State::Done) {
             self.0 = match throttle::start(job) {
-                Ok(future) => State::Slow(future),
+                Ok((future, node)) => State::Slow(future, node),
                 Err(error) => State::Failed(error),
             };
         }
@@ -133,7 +135,7 @@ impl Execution {
     #[cold]
     fn wait_for_room(&mut self) {
         if let State::First(_, job) = std::mem::replace(&mut self.0, State::Done) {
-            self.0 = State::Slow(Box::pin(slow::run_when_there_is_room(job)));
+            self.0 = State::Slow(Box::pin(slow::run_when_there_is_room(job)), None);
         }
     }
 
@@ -141,14 +143,16 @@ impl Execution {
     #[cold]
     fn go_on(&mut self, answer: Answer) {
         if let State::First(_, job) = std::mem::replace(&mut self.0, State::Done) {
-            self.0 = State::Slow(Box::pin(slow::run(job, answer)));
+            self.0 = State::Slow(Box::pin(slow::run(job, answer)), None);
         }
     }
 
-    /// The node of the first attempt, until that has ended.
+    /// The node that the request was sent to at once, until that attempt has ended; in a session with a throttle, and with
+    /// speculative executions, until the request has ended. `None` while it waits to be sent.
     pub fn first_node(&self) -> Option<&Arc<Node>> {
         match &self.0 {
             State::First(_, job) => job.node.as_deref(),
+            State::Slow(_, node) => node.as_ref(),
             _ => None,
         }
     }
@@ -189,7 +193,7 @@ impl Future for Execution {
                 }
                 // Not given away before the request was sent.
                 State::First(None, job) => this.0 = State::Failed(job.fail(RequestErrorKind::NoNode)),
-                State::Slow(future) => {
+                State::Slow(future, _) => {
                     let Poll::Ready(output) = future.as_mut().poll(cx) else {
                         return Poll::Pending;
                     };
@@ -212,7 +216,7 @@ impl fmt::Debug for Execution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.0 {
             State::First(..) => "first attempt",
-            State::Slow(_) => "under way",
+            State::Slow(..) => "under way",
             State::Failed(_) => "failed",
             State::Done => "done",
         };

@@ -1,10 +1,11 @@
 //! The gate of a session through which requests go when they are throttled: see [`RequestThrottle`].
 //!
 //! Requests go through in the order in which they began to wait. A place in the queue is given back when its request goes
-//! through, gives up or is dropped.
+//! through, gives up or is dropped; so is the turn of one that gives up or is dropped: whoever comes next gets it.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -14,12 +15,16 @@ use tokio::time::{Instant, sleep_until};
 
 use super::job::Job;
 use super::{Output, queue, slow, speculating};
+use crate::cluster::Node;
 use crate::connection::PendingResponse;
 use crate::error::{RequestError, RequestErrorKind};
 use crate::policy::RequestThrottle;
 
+/// A request on its way through the gate, and the node that it was sent to if that was at once.
+type Started = (BoxFuture<'static, Output>, Option<Arc<Node>>);
+
 /// Sends a request if it is its turn, or puts it in the queue.
-pub(super) fn start(mut job: Job) -> Result<BoxFuture<'static, Output>, RequestError> {
+pub(super) fn start(mut job: Job) -> Result<Started, RequestError> {
     let ready = match job.session.is_closed() {
         true => Err(RequestErrorKind::SessionClosed),
         false => job.check(),
@@ -28,19 +33,18 @@ pub(super) fn start(mut job: Job) -> Result<BoxFuture<'static, Output>, RequestE
         let _entered = job.session.cluster().runtime().map(Handle::enter);
         job.session.throttle().map(Throttle::enter)
     });
-    match entry {
-        Ok(None) => match send(&mut job) {
-            Ok(pending) => Ok(Box::pin(go_on(job, pending, None))),
-            Err(error) => Err(error),
-        },
-        Ok(Some(Entry::Pass(pass))) => match send(&mut job) {
-            Ok(pending) => Ok(Box::pin(go_on(job, pending, Some(pass)))),
-            Err(error) => Err(error),
-        },
-        Ok(Some(Entry::Wait(waiting))) => Ok(Box::pin(wait(job, waiting))),
-        Ok(Some(Entry::Full(waiting))) => Err(fail(&mut job, RequestErrorKind::Throttled { waiting })),
-        Err(kind) => Err(fail(&mut job, kind)),
-    }
+    let pass = match entry {
+        Ok(None) => None,
+        Ok(Some(Entry::Pass(pass))) => Some(pass),
+        Ok(Some(Entry::Wait(waiting))) => return Ok((Box::pin(wait(job, waiting)), None)),
+        Ok(Some(Entry::Full(waiting))) => {
+            return Err(fail(&mut job, RequestErrorKind::Throttled { waiting }));
+        }
+        Err(kind) => return Err(fail(&mut job, kind)),
+    };
+    let pending = send(&mut job)?;
+    let node = pending.as_ref().and(job.node.as_deref()).cloned();
+    Ok((Box::pin(go_on(job, pending, pass)), node))
 }
 
 /// Sends it; `None` when it has to wait until a node has room.
@@ -72,6 +76,8 @@ async fn wait(mut job: Job, waiting: Waiting) -> Output {
         job.watch.failed(&job.session, &mut error);
         return Err(error);
     };
+    // The first one is as old as the wait.
+    job.plan_anew();
     let pending = send(&mut job)?;
     go_on(job, pending, Some(pass)).await
 }
@@ -92,7 +98,7 @@ async fn go_on(job: Job, pending: Option<PendingResponse>, pass: Option<Pass>) -
 pub(crate) struct Throttle {
     /// A permit for each request that may be under way.
     concurrent: Option<Arc<Semaphore>>,
-    rate: Option<Mutex<Rate>>,
+    rate: Option<Arc<Mutex<Rate>>>,
     most: usize,
     waiting: Arc<AtomicUsize>,
     refused: AtomicU64,
@@ -121,8 +127,28 @@ pub(super) struct Waiting {
     concurrent: Option<Arc<Semaphore>>,
     /// A permit that was there, while the rate is what it waits for.
     permit: Option<OwnedSemaphorePermit>,
-    begins: Option<Instant>,
+    turn: Option<Turn>,
     _place: Place,
+}
+
+/// A turn of the rate, given back unless it is used.
+#[derive(Debug)]
+struct Turn {
+    rate: Arc<Mutex<Rate>>,
+    due: Instant,
+    used: bool,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.used {
+            lock(&self.rate).give_back(self.due);
+        }
+    }
+}
+
+fn lock(rate: &Mutex<Rate>) -> MutexGuard<'_, Rate> {
+    rate.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Debug)]
@@ -142,7 +168,7 @@ impl Throttle {
                 .map(|most| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)))),
             rate: limits
                 .per_second
-                .map(|per_second| Mutex::new(Rate::new(per_second, limits.burst))),
+                .map(|per_second| Arc::new(Mutex::new(Rate::new(per_second, limits.burst)))),
             most: limits.waiting,
             waiting: Arc::default(),
             refused: AtomicU64::new(0),
@@ -165,12 +191,9 @@ impl Throttle {
     /// Goes on to the rate, with a permit or in wait for one.
     fn wait(&self, permit: Option<OwnedSemaphorePermit>, concurrent: Option<Arc<Semaphore>>) -> Entry {
         let now = Instant::now();
-        let mut rate = self
-            .rate
-            .as_ref()
-            .map(|rate| rate.lock().unwrap_or_else(PoisonError::into_inner));
-        let begins = rate.as_ref().and_then(|rate| rate.begins(now));
-        if concurrent.is_none() && begins.is_none() {
+        let mut rate = self.rate.as_deref().map(lock);
+        let is_early = rate.as_mut().is_some_and(|rate| rate.due(now) > now);
+        if concurrent.is_none() && !is_early {
             if let Some(rate) = &mut rate {
                 rate.take(now);
             }
@@ -182,13 +205,16 @@ impl Throttle {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Entry::Full(waiting);
         }
-        if let Some(rate) = &mut rate {
-            rate.take(now);
-        }
+        let due = rate.as_mut().map(|rate| rate.take(now));
+        let turn = self.rate.as_ref().zip(due).map(|(rate, due)| Turn {
+            rate: Arc::clone(rate),
+            due,
+            used: false,
+        });
         Entry::Wait(Waiting {
             concurrent,
             permit,
-            begins,
+            turn,
             _place: place,
         })
     }
@@ -223,8 +249,9 @@ impl Waiting {
                 Some(all) => Some(all.acquire_owned().await.ok()?),
                 None => self.permit,
             };
-            if let Some(begins) = self.begins {
-                timer(runtime, begins).await;
+            if let Some(mut turn) = self.turn {
+                timer(runtime, turn.due).await;
+                turn.used = true;
             }
             Some(Pass { _permit: permit })
         };
@@ -250,8 +277,10 @@ struct Rate {
     interval: Duration,
     /// How far the schedule may lag behind the clock.
     burst: Duration,
-    /// When the next one is due.
+    /// When the next one is due, but for those of `free`.
     next: Option<Instant>,
+    /// Turns before that one which were given back.
+    free: BTreeSet<Instant>,
 }
 
 impl Rate {
@@ -262,19 +291,38 @@ impl Rate {
             interval,
             burst: interval * (burst - 1),
             next: None,
+            free: BTreeSet::new(),
         }
     }
 
-    /// When a request that comes now may begin, if not at once.
-    fn begins(&self, now: Instant) -> Option<Instant> {
-        self.next.filter(|next| *next > now)
+    /// When a request that comes now is due; it may be in the past.
+    fn due(&mut self, now: Instant) -> Instant {
+        let idle = now.checked_sub(self.burst).unwrap_or(now);
+        if !self.free.is_empty() {
+            self.free = self.free.split_off(&idle);
+        }
+        let next = || self.next.map_or(idle, |next| next.max(idle));
+        self.free.first().copied().unwrap_or_else(next)
     }
 
-    /// Its turn is taken.
-    fn take(&mut self, now: Instant) {
-        let idle = now.checked_sub(self.burst).unwrap_or(now);
-        let due = self.next.map_or(idle, |next| next.max(idle));
-        self.next = Some(due + self.interval);
+    /// Its turn is taken: at this time.
+    fn take(&mut self, now: Instant) -> Instant {
+        let due = self.due(now);
+        if !self.free.remove(&due) {
+            self.next = Some(due + self.interval);
+        }
+        due
+    }
+
+    /// Nobody used this turn.
+    fn give_back(&mut self, due: Instant) {
+        self.free.insert(due);
+        while let Some(last) = self.free.last().copied()
+            && self.next == Some(last + self.interval)
+        {
+            self.free.remove(&last);
+            self.next = Some(last);
+        }
     }
 }
 
@@ -287,15 +335,37 @@ mod tests {
         let start = Instant::now() + Duration::from_secs(100);
         let mut rate = Rate::new(10, Some(3));
         let mut begin = |now: Instant| {
-            let begins = rate.begins(now).unwrap_or(now);
-            rate.take(now);
-            (begins - start).as_millis()
+            let due = rate.take(now).max(now);
+            (due - start).as_millis()
         };
         let at_once: Vec<_> = (0..6).map(|_| begin(start)).collect();
         assert_eq!(at_once, [0, 0, 0, 100, 200, 300]);
         let later = start + Duration::from_secs(10);
         let at_once: Vec<_> = (0..4).map(|_| begin(later)).collect();
         assert_eq!(at_once, [10_000, 10_000, 10_000, 10_100]);
+    }
+
+    #[test]
+    fn turns_that_are_given_back_go_to_those_who_come_next() {
+        let start = Instant::now() + Duration::from_secs(100);
+        let mut rate = Rate::new(10, Some(1));
+        let turns: Vec<_> = (0..5).map(|_| rate.take(start)).collect();
+        rate.give_back(turns[2]);
+        rate.give_back(turns[4]);
+        assert_eq!(rate.take(start), turns[2]);
+        assert_eq!(rate.take(start), turns[4]);
+        assert_eq!(rate.take(start), turns[4] + Duration::from_millis(100));
+        // One whose time has passed is of no use any more.
+        rate.give_back(turns[1]);
+        rate.give_back(turns[3]);
+        assert_eq!(rate.take(turns[2]), turns[3]);
+        // All of them: as if nobody had come.
+        let mut rate = Rate::new(10, Some(1));
+        let turns: Vec<_> = (0..5).map(|_| rate.take(start)).collect();
+        for turn in [1, 3, 4, 2] {
+            rate.give_back(turns[turn]);
+        }
+        assert_eq!((rate.next, rate.free.len()), (Some(turns[1]), 0));
     }
 
     #[test]

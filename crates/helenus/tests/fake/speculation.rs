@@ -95,8 +95,11 @@ async fn the_first_answer_is_the_requests_and_the_other_reaches_nobody() {
 async fn a_request_that_is_answered_in_time_is_executed_once() {
     let cluster = nodes(2, [vec![Action::Default]]).await;
     let session = connect(builder(&cluster, ConstantSpeculativeExecution::new(HOUR, 1))).await;
-    let result = session.query(idempotent(), ()).await.unwrap();
+    let execution = session.query(idempotent(), ());
+    let first = execution.first_node().cloned();
+    let result = execution.await.unwrap();
     assert!(result.attempts().is_empty());
+    assert_eq!(result.coordinator(), &first.unwrap());
     assert_eq!(arrived(&cluster), 1);
 }
 

@@ -1,9 +1,13 @@
 //! Requests that wait for their turn.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use helenus::policy::RequestThrottle;
-use helenus::{Applied, RequestErrorKind, Session, SimpleStatement};
+use helenus::policy::{
+    Distance, LoadBalancingPolicy, QueryPlan, RequestThrottle, RoundRobinPolicy, RouteContext,
+};
+use helenus::{Applied, ClusterState, Node, RequestErrorKind, Session, SimpleStatement};
 use helenus_testkit::fake::{Action, FakeNode, Gate, Received};
 
 use crate::common::{builder, script};
@@ -105,6 +109,64 @@ async fn requests_begin_at_the_rate_that_was_said() {
             begun.elapsed()
         );
     }
+}
+
+#[tokio::test]
+async fn a_request_that_is_dropped_gives_its_turn_of_the_rate_back() {
+    let throttle = RequestThrottle::new().max_per_second(1).burst(1);
+    let (node, session, _gate) = held(throttle).await;
+    tokio::time::pause();
+    session.query("first", ()).await.unwrap();
+    let second = session.query("second", ());
+    let third = session.query("third", ());
+    drop(second);
+    let fourth = session.query("fourth", ());
+    let (third, fourth) = tokio::join!(third, fourth);
+    third.unwrap();
+    fourth.unwrap();
+    let received = node.received();
+    let texts: Vec<_> = received.iter().filter_map(|received| received.text()).collect();
+    let place = |text| texts.iter().position(|received| *received == text);
+    assert!(
+        place("second").is_none() && place("fourth") < place("third"),
+        "{texts:?}"
+    );
+}
+
+/// Counts plans.
+#[derive(Debug, Default)]
+struct Planned(RoundRobinPolicy, AtomicUsize);
+
+impl LoadBalancingPolicy for Planned {
+    fn distance(&self, node: &Node, state: &ClusterState) -> Distance {
+        self.0.distance(node, state)
+    }
+
+    fn plan(&self, context: &RouteContext<'_>, state: &ClusterState) -> QueryPlan {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.plan(context, state)
+    }
+}
+
+#[tokio::test]
+async fn nodes_are_chosen_when_the_turn_has_come_and_the_first_is_known_from_then_on() {
+    let throttle = RequestThrottle::new().max_concurrent(1);
+    let (_node, session, gate) = held(throttle).await;
+    let policy = Arc::new(Planned::default());
+    let mut statement = SimpleStatement::new("X");
+    statement.options_mut().load_balancing = Some(Arc::clone(&policy) as _);
+    let first = session.query(&statement, ());
+    let second = session.query(&statement, ());
+    assert_eq!(policy.1.load(Ordering::Relaxed), 2);
+    assert!(first.first_node().is_some() && second.first_node().is_none());
+    gate.open();
+    first.await.unwrap();
+    second.await.unwrap();
+    assert_eq!(
+        policy.1.load(Ordering::Relaxed),
+        3,
+        "anew for the one that waited"
+    );
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod pools;
 mod prepare;
 mod reach;
 mod refresh;
+mod sockets;
 
 pub use pools::WarmUp;
 pub(crate) use refresh::RefreshDelays;
@@ -274,24 +275,6 @@ impl ClusterBuilder {
         self
     }
 
-    /// Whether small requests leave at once (TCP_NODELAY). True by default.
-    pub fn tcp_nodelay(mut self, nodelay: bool) -> Self {
-        self.tcp.nodelay = nodelay;
-        self
-    }
-
-    /// Has the system probe idle connections after this time; `None`, the default, leaves it to heartbeats.
-    pub fn tcp_keepalive(mut self, time: impl Into<Option<Duration>>) -> Self {
-        self.tcp.keepalive = time.into();
-        self
-    }
-
-    /// Has the system close a connection whose bytes are not acknowledged within this time (TCP_USER_TIMEOUT, on Linux).
-    pub fn tcp_user_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.tcp.user_timeout = limit.into();
-        self
-    }
-
     /// Encrypts all connections. `None`, the default, encrypts none.
     pub fn tls(mut self, options: impl Into<Option<TlsOptions>>) -> Self {
         self.tls = options.into();
@@ -378,6 +361,7 @@ impl ClusterBuilder {
             "it is from 1 to 65535",
         )?;
         self.check_pools()?;
+        self.check_sockets()?;
         in_range(
             "max_requests_per_connection",
             self.max_requests_per_connection,

@@ -44,7 +44,7 @@ impl Default for TcpOptions {
 
 impl TcpOptions {
     /// A connected socket with these options.
-    pub(super) async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+    pub(crate) async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         self.socket(address)?.connect(address).await
     }
 
