@@ -192,7 +192,8 @@ impl ClusterCore {
             builder = builder.topology_refresh_delay(delay);
         }
         if let Some(delay) = options.window("status_event_refresh_window")? {
-            builder = builder.status_refresh_delay(delay);
+            // The published driver does not wait when it is negative, and does not ignore such news.
+            builder = builder.status_refresh_delay(delay.unwrap_or_default());
         }
         builder = builder
             .prepare_on_all_nodes(options.get("prepare_on_all_hosts")?.unwrap_or(true))
