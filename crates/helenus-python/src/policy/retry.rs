@@ -70,7 +70,9 @@ impl RetryPolicy for Documented {
                 ..
             } if first => RetryDecision::same_node(),
             RetryCause::ReadTimeout { .. } | RetryCause::WriteTimeout { .. } => RetryDecision::Fail,
-            _ => DefaultRetryPolicy.decide(context),
+            RetryCause::Unavailable { .. } => DefaultRetryPolicy.decide(context),
+            // Each node is asked once, for NoHostAvailable then tells of each.
+            _ => RequestErrorRetryPolicy.decide(context),
         }
     }
 }

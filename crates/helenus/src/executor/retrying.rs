@@ -40,6 +40,7 @@ impl Next {
 
 const NEXT_NODE: Retry = Retry {
     same_node: false,
+    replan: false,
     consistency: None,
     delay: Duration::ZERO,
 };
@@ -125,6 +126,12 @@ pub(super) fn kind_of(error: &AttemptError) -> RequestErrorKind {
         | AttemptError::TimedOut
         | AttemptError::Superseded => RequestErrorKind::NoNode,
     }
+}
+
+/// Whether nodes may be asked that are no longer in the plan: not when the program named them, nor when other executions of the
+/// request share it.
+pub(super) fn may_replan(job: &Job) -> bool {
+    job.run().is_none() && job.request.options().plan.is_none()
 }
 
 /// Waits, unless the request's time ends before.

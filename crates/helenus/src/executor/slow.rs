@@ -1,6 +1,7 @@
 //! Everything that a request needs beyond a first attempt that succeeds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use helenus_protocol::{ErrorDetails, ServerError};
@@ -19,6 +20,9 @@ use crate::statement::{BatchItem, PreparedStatement};
 
 /// How often one statement is prepared again on one node on UNPREPARED, before that is an error.
 const REPREPARE_ROUNDS: usize = 2;
+
+/// How long is waited when all nodes of a plan were asked, before they are asked again.
+const BETWEEN_PLANS: Duration = Duration::from_millis(100);
 
 /// Goes on from the answer to the first attempt.
 pub(super) async fn run(mut job: Job, answer: Answer) -> Result<QueryResult, RequestError> {
@@ -152,8 +156,25 @@ async fn next_step(job: &mut Job, error: AttemptError, retries: &mut usize) -> R
             Err(kind) => return Err(job.fail(kind)),
         };
     }
+    if sent.is_none() && retry.replan && retrying::may_replan(job) {
+        sent = send_by_another_plan(job).await?;
+    }
     sent.map(Step::Wait)
         .ok_or_else(|| job.fail(kind).with_exhausted_plan())
+}
+
+/// Sends the request to the first node of another plan that takes it; `None` when none does.
+#[cold]
+async fn send_by_another_plan(job: &mut Job) -> Result<Option<PendingResponse>, RequestError> {
+    if !retrying::pause(job, BETWEEN_PLANS).await || job.session.is_closed() {
+        return Ok(None);
+    }
+    job.plan_anew();
+    match job.send_next() {
+        Ok(pending) => Ok(Some(pending)),
+        Err(RequestErrorKind::NoNode) => Ok(None),
+        Err(kind) => Err(job.fail(kind)),
+    }
 }
 
 /// How often statements were prepared again for this request, by node and id.

@@ -1,7 +1,7 @@
 //! Traces: what the nodes did for a request, read back from `system_traces`.
 //!
-//! The server writes a trace after it has answered, each node its own part: the session's row is complete when it has a
-//! duration. Reading waits for that, within a limit.
+//! The server writes a trace after it has answered, each node its own part, and the session's row in two writes, which arrive in
+//! any order: it is complete when it has a start and a duration. Reading waits for that, within a limit.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -28,13 +28,13 @@ pub struct Trace {
     pub command: Option<String>,
     /// The node that ran the request.
     pub coordinator: Option<IpAddr>,
-    /// How long the coordinator worked on it, in microseconds; `None` when the trace was not complete in time.
+    /// How long the coordinator worked on it, in microseconds; `None` when its end was not written in time.
     pub duration: Option<i32>,
     /// The statement, page size, consistency level, ...
     pub parameters: HashMap<String, String>,
     /// What was done.
     pub request: Option<String>,
-    /// When it began.
+    /// When it began; `None` when its beginning was not written in time, or is lost.
     pub started_at: Option<CqlTimestamp>,
     /// What happened, in order of time.
     pub events: Vec<TraceEvent>,
@@ -110,6 +110,10 @@ type SessionRow = (
 );
 type EventRow = (Uuid, Option<String>, Option<IpAddr>, Option<i32>, Option<String>);
 
+fn is_complete((_, _, _, duration, _, _, started_at): &SessionRow) -> bool {
+    duration.is_some() && started_at.is_some()
+}
+
 pub(super) async fn read(session: &Session, id: Uuid, options: &TraceOptions) -> Result<Trace, TraceError> {
     let statement = |text: &str| {
         let statement = SimpleStatement::new(text).with_consistency(options.consistency);
@@ -126,7 +130,7 @@ pub(super) async fn read(session: &Session, id: Uuid, options: &TraceOptions) ->
         let row: Option<SessionRow> = result.maybe_first_row()?;
         let left = end.saturating_duration_since(crate::clock::now());
         match row {
-            Some(row) if row.3.is_some() || left.is_zero() => break row,
+            Some(row) if is_complete(&row) || left.is_zero() => break row,
             None if left.is_zero() => return Err(not_found()),
             _ => {}
         }

@@ -1,5 +1,6 @@
 //! What follows a failed attempt: policies, what they may not do, and how many attempts there may be.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -338,6 +339,54 @@ async fn the_plan_ends_and_the_error_says_what_went_wrong_last() {
         .collect();
     nodes.dedup();
     assert_eq!(nodes.len(), 3);
+}
+
+#[tokio::test]
+async fn nodes_whose_replicas_were_late_are_asked_again_when_all_were_asked() {
+    let cluster = all_answer(Reply::void()).await;
+    for node in cluster.nodes() {
+        let late = vec![write_timeout(WriteType::Simple).into()];
+        node.change_script(|script| script.first(1, is_x, late));
+    }
+    let session = connect(cluster_builder(&cluster)).await;
+    let statement = SimpleStatement::new("X").with_idempotence(true);
+    let result = session.query(&statement, ()).await.unwrap();
+    let asked: HashSet<_> = result
+        .attempts()
+        .iter()
+        .map(|attempt| attempt.node.host_id())
+        .collect();
+    assert_eq!((asked.len(), result.attempts().len()), (3, 3), "each node once");
+    assert_eq!(arrived(&cluster, &AtomicUsize::new(0)), 4);
+}
+
+#[tokio::test]
+async fn rounds_come_to_an_end_and_are_not_for_nodes_that_the_program_named() {
+    let cluster = all_answer(write_timeout(WriteType::Simple)).await;
+    let session = connect(cluster_builder(&cluster)).await;
+    let statement = SimpleStatement::new("X").with_idempotence(true);
+    let error = session.query(&statement, ()).await.unwrap_err();
+    assert_eq!(error.server_error().unwrap().code, ErrorCode::WriteTimeout);
+    assert_eq!(error.attempts().len(), 5);
+
+    let named = Arc::clone(&session.state().nodes()[0]);
+    let mut statement = statement;
+    statement.options_mut().plan = Some([named].into());
+    let error = session.query(&statement, ()).await.unwrap_err();
+    assert_eq!(error.attempts().len(), 1);
+    assert!(error.is_plan_exhausted());
+}
+
+#[tokio::test]
+async fn no_round_begins_when_the_time_is_up_before() {
+    let cluster = all_answer(write_timeout(WriteType::Simple)).await;
+    let session = connect(cluster_builder(&cluster)).await;
+    let statement = SimpleStatement::new("X")
+        .with_idempotence(true)
+        .with_timeout(Some(Duration::from_millis(90)));
+    let error = session.query(&statement, ()).await.unwrap_err();
+    // On a slow machine the time may be up earlier.
+    assert!(error.attempts().len() <= 3, "{error}");
 }
 
 #[tokio::test]

@@ -272,6 +272,7 @@ impl Worker {
             }
             Err(error) => {
                 outcome.failed += 1;
+                println!("failed after {:?}: {error}", now - sent);
                 if outcome.errors.len() < 10 {
                     outcome.errors.push(format!("{error}; {:?}", error.attempts()));
                 }

@@ -8,7 +8,7 @@ use rand::Rng as _;
 use super::{DefaultRetryPolicy, RetryCause, RetryContext, RetryDecision, RetryPolicy};
 
 /// Makes the attempts that another policy decides on after a delay, which doubles from one to the next; and makes more of
-/// them, for a cluster that is busy now may not be in a moment.
+/// them, on the same nodes again if need be, for a cluster that is busy now may not be in a moment.
 ///
 /// After UNAVAILABLE, an error of the coordinator or a lost connection the next node is asked; after a timeout of replicas
 /// the same one. Each delay is varied by 10 %, so that clients do not come in step. Only idempotent requests get more than
@@ -73,7 +73,8 @@ impl RetryPolicy for ExponentialBackoffRetryPolicy {
             return RetryDecision::Fail;
         }
         let decision = self.child.decide(context);
-        let plain = decision == RetryDecision::Fail || decision == RetryDecision::next_node();
+        let next = RetryDecision::next_node();
+        let plain = [RetryDecision::Fail, next, next.replanned()].contains(&decision);
         let decision = match context.cause() {
             // Replicas need time, whoever asks them; and there are only so many nodes.
             RetryCause::ReadTimeout { .. } | RetryCause::WriteTimeout { .. }
@@ -81,11 +82,15 @@ impl RetryPolicy for ExponentialBackoffRetryPolicy {
             {
                 RetryDecision::same_node()
             }
-            RetryCause::Unavailable { .. } if context.idempotent && plain => RetryDecision::next_node(),
+            RetryCause::Unavailable { .. } if context.idempotent && plain => next,
             // The other policy knows which of them may be different elsewhere.
             _ => decision,
         };
-        decision.after(self.delay(context.retries))
+        let decision = decision.after(self.delay(context.retries));
+        match context.idempotent {
+            true => decision.replanned(),
+            false => decision,
+        }
     }
 }
 

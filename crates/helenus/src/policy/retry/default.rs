@@ -11,16 +11,22 @@ use crate::error::AttemptError;
 /// |---|---|---|
 /// | coordinator is bootstrapping | next node | next node |
 /// | UNAVAILABLE (nothing ran) | next node, once | next node, once |
-/// | connection lost, OVERLOADED, server or truncate error | next node | fail |
+/// | connection lost | next node, in rounds | fail |
+/// | OVERLOADED, server or truncate error | next node | fail |
 /// | READ_TIMEOUT: enough replicas, without the data | same node, once | fail |
 /// | WRITE_TIMEOUT of the batch log | same node, once | fail |
-/// | other READ_TIMEOUT and WRITE_TIMEOUT | next node, twice | fail |
+/// | other READ_TIMEOUT and WRITE_TIMEOUT | next node, in rounds | fail |
 /// | everything else | fail | fail |
 ///
 /// A replica that was killed or hangs lets reads and writes of other coordinators time out until they notice: the next one
-/// mostly has other replicas in mind. Twice, because the first attempt may have been lost with the node itself.
+/// mostly has other replicas in mind. In rounds: when all nodes of the plan were asked they are asked again
+/// ([`Retry::replan`](super::Retry::replan)), up to five attempts and within the time limit: replicas that have just come back
+/// may still be unknown to each of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DefaultRetryPolicy;
+
+/// Attempts after which no other one follows a timeout of replicas, and no other round a lost connection.
+const MOST_ATTEMPTS: usize = 5;
 
 impl RetryPolicy for DefaultRetryPolicy {
     fn decide(&self, context: &RetryContext<'_>) -> RetryDecision {
@@ -32,7 +38,9 @@ impl RetryPolicy for DefaultRetryPolicy {
         } = *context;
         let error = match error {
             AttemptError::Server(error) => error,
-            AttemptError::ConnectionLost(_) if idempotent => return RetryDecision::next_node(),
+            AttemptError::ConnectionLost(_) if idempotent => {
+                return in_rounds(retries).unwrap_or(RetryDecision::next_node());
+            }
             _ => return RetryDecision::Fail,
         };
         match error.code {
@@ -63,14 +71,19 @@ fn after_timeout(details: &ErrorDetails, retries: usize) -> RetryDecision {
         },
         ErrorDetails::WriteTimeout { write_type, .. } => match write_type {
             WriteType::BatchLog if retries == 0 => RetryDecision::same_node(),
-            WriteType::Simple | WriteType::Batch | WriteType::UnloggedBatch if retries < 2 => {
-                RetryDecision::next_node()
+            WriteType::Simple | WriteType::Batch | WriteType::UnloggedBatch => {
+                in_rounds(retries).unwrap_or(RetryDecision::Fail)
             }
             _ => RetryDecision::Fail,
         },
-        ErrorDetails::ReadTimeout { .. } if retries < 2 => RetryDecision::next_node(),
+        ErrorDetails::ReadTimeout { .. } => in_rounds(retries).unwrap_or(RetryDecision::Fail),
         _ => RetryDecision::Fail,
     }
+}
+
+/// Another attempt, on a node that was asked before if need be; not after too many.
+fn in_rounds(retries: usize) -> Option<RetryDecision> {
+    (retries + 1 < MOST_ATTEMPTS).then(|| RetryDecision::next_node().replanned())
 }
 
 /// As [`DefaultRetryPolicy`] where a connection was lost or a coordinator could not do its work; never after UNAVAILABLE or a
@@ -85,6 +98,7 @@ impl RetryPolicy for RequestErrorRetryPolicy {
             AttemptError::Server(error) if matches!(error.code, Unavailable | ReadTimeout | WriteTimeout) => {
                 RetryDecision::Fail
             }
+            AttemptError::ConnectionLost(_) if context.idempotent => RetryDecision::next_node(),
             _ => DefaultRetryPolicy.decide(context),
         }
     }
@@ -130,9 +144,11 @@ mod tests {
             read_timeout(1, 2, true),
             read_timeout(2, 2, true),
         ] {
-            assert_eq!(decide(few.clone(), 0), RetryDecision::next_node());
-            assert_eq!(decide(few.clone(), 1), RetryDecision::next_node());
-            assert_eq!(decide(few, 2), RetryDecision::Fail);
+            for retries in 0..4 {
+                let next = RetryDecision::next_node().replanned();
+                assert_eq!(decide(few.clone(), retries), next);
+            }
+            assert_eq!(decide(few, 4), RetryDecision::Fail);
         }
     }
 
@@ -140,8 +156,8 @@ mod tests {
     fn a_write_is_repeated_unless_it_is_conditional_or_counts() {
         for (write_type, expected) in [
             (WriteType::BatchLog, RetryDecision::same_node()),
-            (WriteType::Simple, RetryDecision::next_node()),
-            (WriteType::UnloggedBatch, RetryDecision::next_node()),
+            (WriteType::Simple, RetryDecision::next_node().replanned()),
+            (WriteType::UnloggedBatch, RetryDecision::next_node().replanned()),
             (WriteType::Cas, RetryDecision::Fail),
             (WriteType::Counter, RetryDecision::Fail),
         ] {

@@ -187,6 +187,9 @@ pub enum RetryDecision {
 pub struct Retry {
     /// On the same node, as long as that takes requests, instead of the next one of the plan.
     pub same_node: bool,
+    /// At the end of the plan, begin another one, made of what is known of the nodes by then, after a moment's wait; otherwise
+    /// the request fails there. Plans of nodes that the program named, and those of speculative executions, are not begun again.
+    pub replan: bool,
     /// At another consistency level than the attempt before.
     pub consistency: Option<ConsistencyLevel>,
     /// After waiting so long, within the request's time limit: when that ends before, the request fails at once.
@@ -198,6 +201,7 @@ impl RetryDecision {
     pub const fn next_node() -> Self {
         Self::Retry(Retry {
             same_node: false,
+            replan: false,
             consistency: None,
             delay: Duration::ZERO,
         })
@@ -207,9 +211,16 @@ impl RetryDecision {
     pub const fn same_node() -> Self {
         Self::Retry(Retry {
             same_node: true,
+            replan: false,
             consistency: None,
             delay: Duration::ZERO,
         })
+    }
+
+    /// The same; when all nodes of the plan were asked, they are asked again.
+    #[must_use]
+    pub fn replanned(self) -> Self {
+        self.changed(|retry| retry.replan = true)
     }
 
     /// The same, at this consistency level if one is given.
@@ -337,13 +348,16 @@ mod test_support {
     fn a_decision_keeps_what_was_said_before() {
         let decision = RetryDecision::same_node()
             .at(ConsistencyLevel::One)
+            .replanned()
             .after(Duration::from_millis(3));
         let expected = Retry {
             same_node: true,
+            replan: true,
             consistency: Some(ConsistencyLevel::One),
             delay: Duration::from_millis(3),
         };
         assert_eq!(decision, RetryDecision::Retry(expected));
         assert_eq!(RetryDecision::Fail.at(ConsistencyLevel::One), RetryDecision::Fail);
+        assert_eq!(RetryDecision::Fail.replanned(), RetryDecision::Fail);
     }
 }
