@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use helenus::policy::RoundRobinPolicy;
-use helenus::{Applied, AttemptError, BatchStatement, ExecutionProfile, RequestErrorKind, SimpleStatement};
+use helenus::{
+    Applied, Attempt, AttemptError, BatchStatement, ExecutionProfile, RequestErrorKind, SimpleStatement,
+};
 use helenus_protocol::{ErrorCode, Opcode};
 use helenus_testkit::fake::{Action, FakeCluster, FakeNode, Gate, Received, Reply};
 
@@ -63,11 +65,13 @@ async fn fault_01_only_idempotent_statements_go_elsewhere_when_a_connection_is_l
     let saved = session
         .query(SimpleStatement::new("X").with_idempotence(true), ())
         .await;
-    // The other node closes once, too; then the plan may have ended before the first came back.
-    match saved {
-        Ok(result) => assert_eq!(result.attempts().len(), 1),
-        Err(error) => assert_eq!(error.attempts().len(), 2, "{error}"),
-    }
+    // The other node closes once, too; then the request waits a moment for the first to come back, perhaps in vain.
+    let attempts = match &saved {
+        Ok(result) => result.attempts(),
+        Err(error) => error.attempts(),
+    };
+    let lost = |attempt: &&Attempt| matches!(attempt.error, AttemptError::ConnectionLost(_));
+    assert_eq!(attempts.iter().filter(lost).count(), 1, "{saved:?}");
 }
 
 #[tokio::test]
