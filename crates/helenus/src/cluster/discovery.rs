@@ -50,16 +50,6 @@ pub(crate) async fn discover(connection: &Connection, limit: Duration) -> Result
     Ok(discovered)
 }
 
-/// What a node knows about its peers.
-pub(crate) async fn peers(connection: &Connection, limit: Duration) -> Result<SystemRows, AskError> {
-    match select(connection, PEERS_V2, limit).await {
-        Err(AskError::Server(error)) if error.code == ErrorCode::Invalid => {
-            select(connection, PEERS, limit).await
-        }
-        peers => peers,
-    }
-}
-
 impl Discovered {
     /// What a node says about itself.
     fn of(endpoint: &Endpoint, local: &SystemRows, port: u16) -> Result<Self, AskError> {

@@ -23,7 +23,6 @@ pub use token::{Partitioner, ReplicationFactor, ReplicationStrategy, Token};
 
 pub(crate) use builder::ClusterConfig;
 pub(crate) use control::What;
-pub(crate) use discovery::peers;
 pub(crate) use shared::ClusterShared;
 pub(crate) use state::{NodeList, node_list};
 

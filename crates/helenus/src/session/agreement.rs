@@ -3,16 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use helenus_protocol::ErrorCode;
 use uuid::Uuid;
 
 use super::SessionShared;
-use crate::ask::{AskError, select};
-use crate::cluster::{ClusterShared, Node, peers};
+use crate::ask::{AskError, SystemRows, select};
+use crate::cluster::{ClusterShared, Node};
 use crate::connection::Connection;
 use crate::result::SchemaAgreement;
 use crate::runtime::sleep;
 
 const LOCAL: &str = "SELECT schema_version FROM system.local WHERE key='local'";
+// Nothing more: with tokens a thousand peers would be 6 MB at each look.
+const PEERS_V2: &str = "SELECT host_id, schema_version FROM system.peers_v2";
+const PEERS: &str = "SELECT host_id, schema_version FROM system.peers";
 const FIRST_DELAY: Duration = Duration::from_millis(5);
 const LAST_DELAY: Duration = Duration::from_millis(200);
 
@@ -78,6 +82,17 @@ async fn wait(cluster: &ClusterShared, limit: Duration, connection: impl Fn() ->
         }
         sleep(runtime, delay.min(left)).await;
         delay = (delay * 2).min(LAST_DELAY);
+    }
+}
+
+/// Which versions a node's peers have, as far as it knows.
+async fn peers(connection: &Connection, limit: Duration) -> Result<SystemRows, AskError> {
+    match select(connection, PEERS_V2, limit).await {
+        // The table is of Cassandra 4.0 and later.
+        Err(AskError::Server(error)) if error.code == ErrorCode::Invalid => {
+            select(connection, PEERS, limit).await
+        }
+        peers => peers,
     }
 }
 

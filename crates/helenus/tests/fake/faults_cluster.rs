@@ -141,6 +141,41 @@ async fn fault_27_schema_disagreement_is_a_flag_and_no_failure() {
 }
 
 #[tokio::test]
+async fn fault_27_agreement_is_asked_of_either_table_of_peers_and_of_their_versions_alone() {
+    let change = SchemaChange {
+        change: SchemaChangeType::Created,
+        keyspace: "ks".to_owned(),
+        target: SchemaChangeTarget::Keyspace,
+    };
+    let script = script().on_statement("CREATE", vec![Reply::schema_change(change).into()]);
+    for has_peers_v2 in [true, false] {
+        let cluster = FakeCluster::start(&[("dc1", 2)], script.clone()).await.unwrap();
+        cluster.topology(|topology| topology.has_peers_v2 = has_peers_v2);
+        let connect = async |limit| {
+            let builder = cluster_builder(&cluster).schema_agreement_timeout(limit);
+            let driver = builder.refresh_interval(None).build().unwrap();
+            driver.connect().await.unwrap()
+        };
+        let patient = connect(Duration::from_secs(20)).await;
+        let hasty = connect(Duration::from_millis(50)).await;
+        let looks = |columns: &str| {
+            let text = format!("SELECT {columns} FROM system.peers");
+            let about = |one: &Received| one.text().is_some_and(|asked| asked.starts_with(&text));
+            let of = |node: &FakeNode| node.received().iter().filter(|one| about(one)).count();
+            cluster.nodes().iter().map(of).sum::<usize>()
+        };
+        let before = looks("*");
+        let result = patient.query("CREATE", ()).await.unwrap();
+        assert_eq!(result.schema_agreement(), Some(SchemaAgreement::Reached));
+        cluster.topology(|topology| topology.nodes[1].schema_version = Uuid::from_u128(99));
+        let result = hasty.query("CREATE", ()).await.unwrap();
+        assert_eq!(result.schema_agreement(), Some(SchemaAgreement::NotReached));
+        assert!(looks("host_id, schema_version") > 0);
+        assert_eq!(looks("*"), before);
+    }
+}
+
+#[tokio::test]
 async fn fault_30_a_node_with_a_new_address_is_the_same_node_and_its_old_pool_is_closed() {
     let cluster = FakeCluster::start(&[("dc1", 2)], script()).await.unwrap();
     let spare = FakeNode::start(script()).await.unwrap();
