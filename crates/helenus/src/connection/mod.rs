@@ -167,6 +167,11 @@ impl Connection {
         self.shared.is_open()
     }
 
+    /// Whether it has ended, and not only drains.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.error().is_some()
+    }
+
     /// Whether it once had more overdue answers than its configuration allows, and is to be replaced.
     pub(crate) fn is_worn_out(&self) -> bool {
         self.shared.is_worn_out()

@@ -149,7 +149,7 @@ async fn open(pool: &Arc<Pool>) -> Opening {
 
 /// Takes worn-out connections off the list, and the least busy ones of those that are too many; each is closed when nobody
 /// waits for it any more.
-fn retire(pool: &Pool, wanted: usize) {
+fn retire(pool: &Arc<Pool>, wanted: usize) {
     let mut retired = Vec::new();
     pool.change(|list| {
         let worn_out = list.extract_if(.., |connection| connection.is_worn_out());
@@ -161,10 +161,17 @@ fn retire(pool: &Pool, wanted: usize) {
                 .into_iter()
                 .map(|connection| (connection, CloseReason::Surplus)),
         );
+        // Whoever closes the pool finds them here: its limit is theirs, too.
+        let connections = retired.iter().map(|(connection, _)| connection.clone());
+        pool.lock_retired().extend(connections);
     });
     for (connection, reason) in retired {
         tracing::debug!(node = %pool.node, %reason, orphans = connection.orphans(), "connection is retired");
-        tokio::spawn(async move { connection.drain(reason, DRAIN_LIMIT).await });
+        let pool = Arc::clone(pool);
+        tokio::spawn(async move {
+            connection.drain(reason, DRAIN_LIMIT).await;
+            pool.lock_retired().retain(|connection| !connection.is_closed());
+        });
     }
 }
 

@@ -37,6 +37,8 @@ use line::Line;
 pub(crate) struct Pool {
     node: Arc<Node>,
     connections: ArcSwap<Vec<Connection>>,
+    /// Connections that were taken off the list and still wait for answers. Changed with the list.
+    retired: Mutex<Vec<Connection>>,
     /// What new connections are to be like. Guards changes of the list, too.
     config: Mutex<Arc<ConnectionConfig>>,
     limits: Mutex<Limits>,
@@ -100,6 +102,7 @@ impl Pool {
         let pool = Arc::new(Self {
             node,
             connections: ArcSwap::default(),
+            retired: Mutex::default(),
             config: Mutex::new(config),
             limits: Mutex::new(limits),
             grow_at: AtomicUsize::new(usize::MAX),
@@ -352,12 +355,13 @@ impl Pool {
         futures_util::future::join_all(drain).await;
     }
 
-    /// Takes no more requests. Connections close when nobody waits any more.
-    pub(crate) fn end(&self) -> Arc<Vec<Connection>> {
+    /// Takes no more requests. Connections, retired ones as well, close when nobody waits any more.
+    pub(crate) fn end(&self) -> Vec<Connection> {
         self.closed.store(true, Ordering::Release);
         self.wake.notify_one();
         let guard = self.lock_config();
-        let connections = self.connections.swap(Arc::default());
+        let mut connections = Vec::clone(&self.connections.swap(Arc::default()));
+        connections.append(&mut self.lock_retired());
         drop(guard);
         self.changed.notify_waiters();
         connections
@@ -428,6 +432,10 @@ impl Pool {
 
     fn lock_config(&self) -> std::sync::MutexGuard<'_, Arc<ConnectionConfig>> {
         self.config.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_retired(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Replaces the list, unless the pool was closed.

@@ -135,6 +135,40 @@ async fn fault_42_closing_a_session_lets_requests_in_flight_end_and_limits_their
 }
 
 #[tokio::test]
+async fn fault_42_closing_a_session_limits_the_time_of_connections_that_were_replaced() {
+    let node = FakeNode::start(script().on_statement("SLOW", Vec::new()))
+        .await
+        .unwrap();
+    let driver = builder(&node)
+        .max_orphans_per_connection(1)
+        .close_timeout(Duration::from_millis(30))
+        .heartbeat_interval(None)
+        .build()
+        .unwrap();
+    let session = driver.connect().await.unwrap();
+    let waiting = session.query(SimpleStatement::new("SLOW").with_timeout(None), ());
+    let late = SimpleStatement::new("SLOW").with_timeout(Duration::from_millis(10));
+    for execution in [session.query(&late, ()), session.query(&late, ())] {
+        assert!(execution.await.unwrap_err().is_timeout());
+    }
+    // The one that is worn out is off the list, and waits for the first request.
+    soon(async {
+        while session.connections().overdue > 0 || session.connections().open == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    soon(session.close()).await;
+    let error = soon(waiting).await.unwrap_err();
+    assert!(
+        matches!(error.kind(), RequestErrorKind::ConnectionLost(_)),
+        "{error}"
+    );
+    // That of the control connection.
+    soon(node.wait_until(|node| node.connection_count() == 1)).await;
+}
+
+#[tokio::test]
 async fn fault_44_a_connection_that_comes_while_use_runs_works_in_the_new_keyspace() {
     let gate = Gate::new();
     let node = FakeNode::start(script()).await.unwrap();
