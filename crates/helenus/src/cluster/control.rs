@@ -95,9 +95,10 @@ async fn read_schema(
         }
         scope => scope,
     };
+    let all = matches!(scope, Scope::Everything);
     let old = || shared.state().schema().clone();
     let read = schema::read(connection, scope, shared.config.control_timeout, old).await;
-    shared.publish_schema(read.map_err(|error| not_read(connection, &error))?);
+    shared.publish_schema(read.map_err(|error| not_read(connection, &error))?, all);
     Ok(())
 }
 

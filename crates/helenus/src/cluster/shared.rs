@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use arc_swap::{ArcSwap, Guard};
-use helenus_protocol::{ProtocolVersion, SchemaChange, SchemaChangeTarget};
+use helenus_protocol::{ProtocolVersion, SchemaChange, SchemaChangeTarget, SchemaChangeType};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,7 +18,7 @@ use crate::error::SessionError;
 use crate::observe::{ClusterMeter, Metrics};
 use crate::profile::{ExecutionProfile, Profiles};
 use crate::runtime::on_runtime;
-use crate::schema::Schema;
+use crate::schema::{Schema, SchemaElement};
 use crate::session::SessionShared;
 
 pub(crate) struct ClusterShared {
@@ -274,18 +274,39 @@ impl ClusterShared {
         }
     }
 
-    /// Makes a schema known to everybody. Only one task does so at a time.
-    pub(super) fn publish_schema(&self, schema: Schema) {
+    /// Makes a schema known to everybody. Only one task does so at a time. When `everything` was read, prepared statements are
+    /// told what changed: nobody else may have heard of it.
+    pub(super) fn publish_schema(&self, schema: Schema, everything: bool) {
         let (old, state) = self.change(|old| old.with_schema(schema));
         for session in self.sessions() {
             session.follow();
         }
         // At first there is none.
-        if self.subscribers.are_there() && !old.schema().keyspaces().is_empty() {
-            for (change, element) in state.schema().changes_since(old.schema()) {
-                self.subscribers.tell(&ClusterEvent::Schema { change, element });
-            }
+        if old.schema().keyspaces().is_empty() || !(everything || self.subscribers.are_there()) {
+            return;
         }
+        for (change, element) in state.schema().changes_since(old.schema()) {
+            if everything {
+                self.tell_statements_of(change, &element);
+            }
+            self.subscribers.tell(&ClusterEvent::Schema { change, element });
+        }
+    }
+
+    /// Of a change that no event told.
+    fn tell_statements_of(&self, change: SchemaChangeType, element: &SchemaElement) {
+        let is_keyspace = matches!(element, SchemaElement::Keyspace(_));
+        match change {
+            // No statement is older; and that of a keyspace is its replication.
+            SchemaChangeType::Created => return,
+            SchemaChangeType::Updated if is_keyspace => return,
+            _ => {}
+        }
+        self.tell_statements(&SchemaChange {
+            change,
+            keyspace: element.keyspace().to_owned(),
+            target: element.clone().into_target(),
+        });
     }
 
     /// The state before and after.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use helenus_protocol::SchemaChangeType;
+use helenus_protocol::{SchemaChangeTarget, SchemaChangeType};
 
 use super::{Keyspace, Schema};
 
@@ -52,6 +52,18 @@ pub enum SchemaElement {
 }
 
 impl SchemaElement {
+    /// What an event about it is about; of functions their signature is the name.
+    pub(crate) fn into_target(self) -> SchemaChangeTarget {
+        let arguments = Vec::new();
+        match self {
+            Self::Keyspace(_) => SchemaChangeTarget::Keyspace,
+            Self::Table { name, .. } | Self::View { name, .. } => SchemaChangeTarget::Table { name },
+            Self::Type { name, .. } => SchemaChangeTarget::Type { name },
+            Self::Function { signature: name, .. } => SchemaChangeTarget::Function { name, arguments },
+            Self::Aggregate { signature: name, .. } => SchemaChangeTarget::Aggregate { name, arguments },
+        }
+    }
+
     /// The keyspace that it is, or is in.
     pub fn keyspace(&self) -> &str {
         match self {

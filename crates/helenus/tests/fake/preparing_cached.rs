@@ -10,7 +10,7 @@ use helenus::{
     RequestErrorKind, Session, SimpleStatement,
 };
 use helenus_protocol::{Event, Opcode, SchemaChange, SchemaChangeTarget, SchemaChangeType};
-use helenus_testkit::fake::{Action, FakeNode, Gate, Received, Reply, Script, Statement};
+use helenus_testkit::fake::{Action, FakeNode, Gate, Received, Reply, Script, Statement, cell};
 
 use crate::common::{builder, soon, ty};
 
@@ -252,6 +252,38 @@ async fn a_change_of_the_schema_has_statements_about_it_prepared_anew() {
     session.prepare_cached(IN_U).await.unwrap();
     session.prepare_cached(ANYWHERE).await.unwrap();
     assert_eq!(asked(&node), 6);
+}
+
+#[tokio::test]
+async fn a_change_of_the_schema_that_no_event_told_is_found_when_all_of_it_is_read_again() {
+    let node = FakeNode::start(script(ty(NativeType::Int))).await.unwrap();
+    let column = |ty| [("k", "int", "partition_key", 0), ("v", ty, "regular", -1)];
+    node.topology(|topology| {
+        let replication = [("class", "org.apache.cassandra.locator.LocalStrategy")];
+        topology.add_keyspace("ks", &replication);
+        topology.add_table("ks", "t", &column("int"));
+        topology.add_table("ks", "u", &column("int"));
+    });
+    let driver = builder(&node).build().unwrap();
+    let session = driver.connect().await.unwrap();
+    session.prepare_cached(IN_T).await.unwrap();
+    session.prepare_cached(IN_U).await.unwrap();
+    driver.refresh_schema().await.unwrap();
+    session.prepare_cached(IN_T).await.unwrap();
+    assert_eq!(asked(&node), 2, "nothing has changed");
+    node.change_script(|_| script(ty(NativeType::Text)));
+    node.topology(|topology| {
+        for table in ["tables", "columns"] {
+            let table = topology.table_mut("system_schema", table).unwrap();
+            table.retain("table_name", |name| *name != cell::text("t"));
+        }
+        topology.add_table("ks", "t", &column("text"));
+    });
+    driver.refresh_schema().await.unwrap();
+    let after = session.prepare_cached(IN_T).await.unwrap();
+    session.prepare_cached(IN_U).await.unwrap();
+    assert_eq!(asked(&node), 3, "the other one is what it was");
+    assert_eq!(after.bind_columns()[0].ty, ty(NativeType::Text));
 }
 
 #[tokio::test]
