@@ -53,6 +53,19 @@ def _rust() -> list[Case]:
         # How a large body comes in pieces is the kernel's business.
         Case("w7r", "w7r", RUST, "w7r", "w7r", warm_up=4, count=16, margin=0.10, swings=True),
         Case("w7w", "w7w", RUST, "w7w", "w7w", warm_up=4, count=16, margin=0.10, swings=True),
+        # Sockets and tasks of the one before end while the next one connects.
+        Case(
+            "w6",
+            "w6, connecting",
+            RUST,
+            "w6",
+            "w1",
+            warm_up=8,
+            count=32,
+            unit="connect",
+            margin=0.10,
+            swings=True,
+        ),
     ]
 
 

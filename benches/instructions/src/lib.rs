@@ -94,12 +94,7 @@ impl Client {
             units: AtomicU64::new(0),
         });
         let session = runtime.block_on(async {
-            let cluster = Cluster::builder()
-                .contact_point(plan.address)
-                .protocol_version(ProtocolVersion::V4)
-                .connections_per_node(1)
-                .build()?;
-            let session = cluster.connect().await?;
+            let session = cluster(plan.address, true)?.connect().await?;
             let prepared = session.prepare(plan.statement.as_str()).await?;
             operations::spawn(plan, &session, prepared, &shared)?;
             Ok::<_, Failure>(session)
@@ -128,6 +123,16 @@ impl Client {
         // An id is a number that grows by one with every task; only its text is public.
         id.to_string().parse().unwrap_or(0)
     }
+}
+
+/// The cluster at this address, with one connection, and its schema if that is wanted.
+fn cluster(address: SocketAddr, schema: bool) -> Result<Cluster, Failure> {
+    Ok(Cluster::builder()
+        .contact_point(address)
+        .protocol_version(ProtocolVersion::V4)
+        .connections_per_node(1)
+        .schema_metadata(schema)
+        .build()?)
 }
 
 /// One task: phase after phase, each between two meetings of all tasks.

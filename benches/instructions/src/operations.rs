@@ -2,13 +2,14 @@
 
 use std::hint::black_box;
 use std::marker::PhantomData;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bigdecimal::BigDecimal;
 use helenus::{CqlTimestamp, DeserializeOwnedRow, PreparedStatement, Request, Session};
 use uuid::Uuid;
 
-use crate::{Failure, Plan, Shared, work};
+use crate::{Failure, Plan, Shared, cluster, work};
 
 /// How many different keys requests have.
 const KEYS: u64 = 1_000;
@@ -72,6 +73,7 @@ pub(crate) fn spawn(
         "w7w" => spawn_all(plan, shared, || {
             InsertBlob(client.clone(), vec![0x5A; LARGE].into())
         }),
+        "w6" => spawn_all(plan, shared, || Connect(plan.address)),
         other => return Err(format!("there is no operation '{other}'").into()),
     }
     Ok(())
@@ -164,6 +166,17 @@ impl Operation for InsertBlob {
     async fn run(&self, number: u64) -> Result<u64, Failure> {
         let (session, prepared) = &*self.0.0;
         session.execute(prepared, (key(number), &*self.1)).await?;
+        Ok(1)
+    }
+}
+
+struct Connect(SocketAddr);
+
+impl Operation for Connect {
+    async fn run(&self, _number: u64) -> Result<u64, Failure> {
+        drop(cluster(self.0, false)?.connect().await?);
+        // Tasks of the session that was let go end here, within what is counted.
+        tokio::task::yield_now().await;
         Ok(1)
     }
 }

@@ -6,8 +6,8 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// A value that shares no cache line with its neighbours. Two lines, as they are fetched in pairs.
 #[derive(Debug, Default)]
@@ -17,6 +17,15 @@ pub(crate) struct CacheLine<T>(pub(crate) T);
 /// More parts would cost more memory than they save time.
 const MOST: usize = 64;
 
+/// How many parts there are. Asking the system takes it many files of control groups, so that is done once.
+fn parts() -> usize {
+    static PARTS: OnceLock<usize> = OnceLock::new();
+    *PARTS.get_or_init(|| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        cores.next_power_of_two().min(MOST)
+    })
+}
+
 /// A value for each core.
 #[derive(Clone)]
 pub(crate) struct Shards<T>(Box<[T]>);
@@ -24,9 +33,7 @@ pub(crate) struct Shards<T>(Box<[T]>);
 impl<T> Shards<T> {
     /// As many values as this machine has cores, up to the next power of two.
     pub(crate) fn new(make: impl FnMut() -> T) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let count = cores.next_power_of_two().min(MOST);
-        Self(std::iter::repeat_with(make).take(count).collect())
+        Self(std::iter::repeat_with(make).take(parts()).collect())
     }
 
     /// The value of this thread.
