@@ -65,7 +65,9 @@ pub(super) type Submitted = (Result<PendingResponse, AttemptError>, Option<Arc<[
 
 impl Job {
     /// Decides everything that the request and its statement leave to profile and session.
-    #[inline]
+    ///
+    /// Part of its callers, for it is large and is to be made where they want it.
+    #[inline(always)]
     pub(super) fn new(session: &Local<SessionShared>, pools: &PoolTable, mut request: Request) -> Self {
         if let Some(budget) = session.budget() {
             budget.count_request();

@@ -40,7 +40,7 @@ use crate::connection::PendingResponse;
 use crate::error::{AttemptError, RequestError, RequestErrorKind};
 use crate::policy::SpeculativeExecutionPolicy;
 use crate::result::QueryResult;
-use crate::session::SessionShared;
+use crate::session::{PoolTable, SessionShared};
 use crate::shard::Local;
 use answer::Answer;
 use job::Job;
@@ -77,8 +77,7 @@ impl Execution {
     /// Sends a request.
     pub(crate) fn start(session: &Local<SessionShared>, request: Request) -> Self {
         let pools = session.pools();
-        // Made in its place, for it is large.
-        let mut this = Self(State::First(None, Job::new(session, &pools, request)));
+        let mut this = Self::new(session, &pools, request);
         if session.throttle().is_some() {
             this.enter_throttle();
             return this;
@@ -104,6 +103,13 @@ impl Execution {
             }
         }
         this
+    }
+
+    /// Nothing is sent yet. A function of its own, so that what it makes, which is large, is made in its place and not moved
+    /// there.
+    #[inline(never)]
+    fn new(session: &Local<SessionShared>, pools: &PoolTable, request: Request) -> Self {
+        Self(State::First(None, Job::new(session, pools, request)))
     }
 
     /// There may be further executions of it.
