@@ -81,15 +81,16 @@ class Baseline:
     def compare(self, case: Case, count: Count) -> Verdict:
         """Whether the case costs more than it did."""
         failures = []
-        if count.tasks:
+        before = self.counts.get(case.name)
+        if (count.tasks or 0) > ((before and before.tasks) or 0):
             failures.append(f"{count.tasks:.2f} tasks spawned")
         if case.most_allocations is not None and (count.allocations or 0) > case.most_allocations:
             failures.append(f"more than {case.most_allocations:.0f} allocations")
-        before = self.counts.get(case.name)
         if before is None:
             return Verdict(", ".join(failures) or "not in the baseline", failed=True)
         # What comes once a phase does not divide evenly.
-        if count.allocations is not None and count.allocations > (before.allocations or 0) + 0.01:
+        most = (before.allocations or 0) * (1 + case.more_allocations) + 0.01
+        if count.allocations is not None and count.allocations > most:
             failures.append(f"allocations grew from {before.allocations:.2f}")
         if not self._same["machine"]:
             return Verdict(", ".join(failures) or "another machine", failed=bool(failures))
