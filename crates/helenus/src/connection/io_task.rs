@@ -26,6 +26,7 @@ use super::pending::PendingResponse;
 use super::read_buffer::ReadBuffers;
 use super::shared::{Shared, Submitter};
 use super::slab::{Delivery, Moment};
+use super::unseen;
 
 /// Reads before other tasks get their turn.
 const READS_PER_POLL: usize = 16;
@@ -138,10 +139,17 @@ impl IoTask {
                 }
                 Ok(())
             }
-            Delivery::Orphan => {
+            Delivery::Late(waker, answer) => {
+                self.shared.count_answer(false);
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+                unseen::check(&answer)
+            }
+            Delivery::Orphan(answer) => {
                 tracing::debug!(node = %self.shared.endpoint, %stream, "late answer discarded");
                 self.shared.count_answer(true);
-                Ok(())
+                unseen::check(&answer)
             }
             Delivery::Paging(paged) => {
                 self.shared.paged(stream, paged);

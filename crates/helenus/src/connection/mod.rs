@@ -29,6 +29,7 @@ mod shared;
 mod slab;
 mod sync;
 pub(crate) mod transport;
+mod unseen;
 mod writer;
 
 use std::fmt;

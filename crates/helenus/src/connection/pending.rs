@@ -12,6 +12,7 @@ use helenus_protocol::{Envelope, StreamId};
 use super::error::AttemptFailure;
 use super::shared::Shared;
 use super::slab::{Cancelled, Outcome};
+use super::unseen;
 use crate::observe::NodeMeter;
 
 /// A request that was handed to a connection, and completes with the answer, exactly once.
@@ -84,8 +85,17 @@ impl Future for PendingResponse {
 
 impl Drop for PendingResponse {
     fn drop(&mut self) {
-        if !self.ended && self.shared.slab.cancel(self.stream) == Cancelled::Orphaned {
-            self.shared.count_orphan();
+        if self.ended {
+            return;
+        }
+        match self.shared.slab.cancel(self.stream) {
+            Cancelled::Orphaned => self.shared.count_orphan(),
+            Cancelled::Ended => {}
+            Cancelled::Unseen(answer) => {
+                if let Err(cause) = unseen::check(&answer) {
+                    self.shared.close(cause);
+                }
+            }
         }
     }
 }

@@ -72,8 +72,10 @@ pub(super) enum Outcome {
 pub(super) enum Delivery {
     /// It lies in the slot; whoever waits is to be woken.
     Waiting(Option<Waker>),
-    /// Nobody waits any more: dropped, and the id is free again.
-    Orphan,
+    /// As Waiting, but too late: who waits is told that the time is up.
+    Late(Option<Waker>, Envelope),
+    /// Nobody waits any more: the id is free again.
+    Orphan(Envelope),
     /// It belongs to continuous paging.
     Paging(Paged),
     /// No request with this id is open.
@@ -87,6 +89,8 @@ pub(super) enum Cancelled {
     Orphaned,
     /// Nothing: the request had ended, and its id is free.
     Ended,
+    /// The same, with an answer that nobody has seen.
+    Unseen(Envelope),
 }
 
 /// Small: a session may have thousands of connections that nothing but heartbeats are sent on.
@@ -235,21 +239,21 @@ impl Slab {
         let limit = slot.limit.load(Ordering::Acquire);
         match &*state {
             State::Idle | State::Waiting(_) | State::Expired if limit != CLOSED => {
-                let outcome = match limit < now.0 {
-                    true => State::Late,
-                    false => State::Done(answer),
-                };
                 slot.limit.store(NO_LIMIT, Ordering::Relaxed);
-                match std::mem::replace(&mut *state, outcome) {
-                    State::Waiting(waker) => Delivery::Waiting(Some(waker)),
-                    _ => Delivery::Waiting(None),
+                let waker = |before| match before {
+                    State::Waiting(waker) => Some(waker),
+                    _ => None,
+                };
+                match limit < now.0 {
+                    true => Delivery::Late(waker(std::mem::replace(&mut *state, State::Late)), answer),
+                    false => Delivery::Waiting(waker(std::mem::replace(&mut *state, State::Done(answer)))),
                 }
             }
             State::Orphaned => {
                 slot.close(&mut state);
                 drop(state);
                 self.give_back(id, slot);
-                Delivery::Orphan
+                Delivery::Orphan(answer)
             }
             State::Pages(_) | State::Abandoned { .. } | State::Revision(_) => {
                 Delivery::Paging(self.complete_paging(id, slot, state, answer))
@@ -320,9 +324,11 @@ impl Slab {
             State::Done(_) | State::Late => {
                 let old = slot.close(&mut state);
                 drop(state);
-                drop(old);
                 self.give_back(id, slot);
-                Cancelled::Ended
+                match old {
+                    State::Done(answer) => Cancelled::Unseen(answer),
+                    _ => Cancelled::Ended,
+                }
             }
             State::Failed { .. } => {
                 slot.close(&mut state);

@@ -196,3 +196,34 @@ async fn fault_44_a_connection_that_comes_while_use_runs_works_in_the_new_keyspa
         .count();
     assert!(uses >= 2, "the new connection starts with it");
 }
+
+#[tokio::test]
+async fn fault_44_a_use_that_is_given_up_takes_its_connection_with_it() {
+    for timeout in [None, Some(Duration::from_millis(20))] {
+        let gate = Gate::new();
+        let held = vec![Action::Hold(gate.clone()), Action::Default];
+        let node = FakeNode::start(script().on_statement("USE other", held))
+            .await
+            .unwrap();
+        let session = session(&node).await;
+        let statement = SimpleStatement::new("USE other").with_timeout(timeout);
+        let switch = session.query(statement, ());
+        match timeout {
+            Some(_) => assert!(switch.await.unwrap_err().is_timeout()),
+            None => {
+                soon(node.wait_for(1, |received| received.text() == Some("USE other"))).await;
+                drop(switch);
+            }
+        }
+        gate.open();
+        soon(node.wait_for(3, |received| received.opcode() == Opcode::Startup)).await;
+        until_it_works(&session).await;
+        assert_eq!(session.keyspace(), None);
+        let received = node.received();
+        let connection_of = |text| {
+            let last = received.iter().rev().find(|one| one.text() == Some(text));
+            last.unwrap().connection()
+        };
+        assert_ne!(connection_of("USE other"), connection_of("X"));
+    }
+}

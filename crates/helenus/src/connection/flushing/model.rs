@@ -214,13 +214,13 @@ fn hand_out(shared: &Shared, stream: StreamId) {
     let body = Bytes::new();
     let now = shared.slab.moment(std::time::Instant::now());
     match shared.slab.complete(stream, Envelope { header, body }, now) {
-        Delivery::Waiting(waker) => {
+        Delivery::Waiting(waker) | Delivery::Late(waker, _) => {
             shared.count_answer(false);
             if let Some(waker) = waker {
                 waker.wake();
             }
         }
-        Delivery::Orphan => shared.count_answer(true),
+        Delivery::Orphan(_) => shared.count_answer(true),
         Delivery::Unknown => assert!(shared.error().is_some(), "answered twice"),
         Delivery::Paging(_) => panic!("nobody asked for pages"),
     }

@@ -38,7 +38,7 @@ fn deliver(slab: &Slab, id: StreamId) -> Delivery {
 
 fn deliver_at(slab: &Slab, id: StreamId, now: Instant) -> Delivery {
     match slab.complete(id, answer(id), slab.moment(now)) {
-        Delivery::Waiting(waker) => {
+        Delivery::Waiting(waker) | Delivery::Late(waker, _) => {
             if let Some(waker) = waker {
                 waker.wake();
             }
@@ -72,7 +72,7 @@ fn fault_43_cancelling_beside_the_answer_frees_the_id_exactly_once() {
         let (slab, mut free, id) = begun(None);
         let io = thread::spawn({
             let slab = Arc::clone(&slab);
-            move || matches!(deliver(&slab, id), Delivery::Orphan)
+            move || matches!(deliver(&slab, id), Delivery::Orphan(_))
         });
         let orphaned = slab.cancel(id) == Cancelled::Orphaned;
         assert_eq!(io.join().unwrap(), orphaned);
@@ -90,7 +90,7 @@ fn promise_3_deadline_beside_the_answer_ends_in_one_of_them() {
             let slab = Arc::clone(&slab);
             move || {
                 slab.sweep(now);
-                matches!(deliver_at(&slab, id, now), Delivery::Orphan)
+                matches!(deliver_at(&slab, id, now), Delivery::Orphan(_))
             }
         });
         let outcome = wait(&slab, id);
@@ -111,7 +111,7 @@ fn answer_past_the_deadline_is_a_timeout_whoever_sees_it_first() {
                 slab.sweep(now);
                 matches!(
                     deliver_at(&slab, id, now + Duration::from_nanos(1)),
-                    Delivery::Orphan
+                    Delivery::Orphan(_)
                 )
             }
         });

@@ -55,7 +55,7 @@ fn complete(slab: &Slab, id: StreamId, body: &'static [u8]) -> Delivery {
 
 fn complete_at(slab: &Slab, id: StreamId, body: &'static [u8], now: Instant) -> Delivery {
     match slab.complete(id, answer(id, body), slab.moment(now)) {
-        Delivery::Waiting(waker) => {
+        Delivery::Waiting(waker) | Delivery::Late(waker, _) => {
             if let Some(waker) = waker {
                 waker.wake();
             }
@@ -128,7 +128,7 @@ fn fault_11_late_answer_after_a_timeout_is_dropped_and_only_then_the_id_is_free(
     assert_eq!(poll(&slab, id, &count), Poll::Ready(Outcome::TimedOut));
     let other = begin(&slab, &mut free, None);
     assert_ne!(other, id);
-    assert!(matches!(complete(&slab, id, b"late"), Delivery::Orphan));
+    assert!(matches!(complete(&slab, id, b"late"), Delivery::Orphan(_)));
     assert_eq!(begin(&slab, &mut free, None), id);
     assert_eq!(poll(&slab, id, &count), Poll::Pending, "the late answer is gone");
 }
@@ -199,11 +199,11 @@ fn request_cancelled_in_any_state_leaves_its_id_to_others_in_due_time() {
     // Waiting.
     let id = begin(&slab, &mut free, None);
     assert_eq!(slab.cancel(id), Cancelled::Orphaned);
-    assert!(matches!(complete(&slab, id, b"late"), Delivery::Orphan));
+    assert!(matches!(complete(&slab, id, b"late"), Delivery::Orphan(_)));
     assert_eq!(begin(&slab, &mut free, None), id);
     // Answered.
     complete(&slab, id, b"a");
-    assert_eq!(slab.cancel(id), Cancelled::Ended);
+    assert_eq!(slab.cancel(id), Cancelled::Unseen(answer(id, b"a")));
     assert_eq!(begin(&slab, &mut free, None), id);
     // Lost.
     slab.fail_all();

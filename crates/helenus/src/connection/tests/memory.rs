@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use helenus_protocol::{
-    Direction, InboundDecoder, Opcode, ProtocolVersion, Request, Response, ResponseEnvelope, ResultBody,
+    Direction, InboundDecoder, Opcode, ProtocolVersion, Request, Response, ResponseEnvelope,
 };
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -95,7 +95,7 @@ impl Server {
 
     /// Answers with a text, so that it can be told from others.
     pub(super) fn answer(&self, stream: i16, text: &str) {
-        let response = Response::Result(ResultBody::SetKeyspace(text.to_owned()));
+        let response = said(text.to_owned());
         self.send(stream, VERSION, response);
     }
 
@@ -208,4 +208,9 @@ fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
     }
+}
+
+/// An answer that carries a text, so that it can be told from others.
+pub(super) fn said(text: String) -> Response {
+    Response::Authenticate { authenticator: text }
 }

@@ -3,13 +3,12 @@
 use std::panic::AssertUnwindSafe;
 
 use helenus_protocol::{
-    ConsistencyLevel, Event, Opcode, ProtocolVersion, Query, QueryParameters, Response, ResultBody,
-    StatusChange,
+    ConsistencyLevel, Event, Opcode, ProtocolVersion, Query, QueryParameters, Response, StatusChange,
 };
 
 use futures_util::FutureExt as _;
 
-use super::memory::connect;
+use super::memory::{connect, said};
 use super::*;
 
 pub(super) fn quiet() -> ConnectionConfig {
@@ -45,7 +44,7 @@ pub(super) fn text(answer: Result<Envelope, AttemptFailure>) -> String {
         .unwrap()
         .response
     {
-        Response::Result(ResultBody::SetKeyspace(text)) => text,
+        Response::Authenticate { authenticator: text } => text,
         other => panic!("{other:?}"),
     }
 }
@@ -404,7 +403,7 @@ async fn answers_cut_at_every_byte_arrive_whole() {
             tracing_id: None,
             warnings: Vec::new(),
             custom_payload: None,
-            response: Response::Result(ResultBody::SetKeyspace(format!("answer {stream}"))),
+            response: said(format!("answer {stream}")),
         };
         envelope
             .encode(ProtocolVersion::V4, stream, None, &mut bytes)
