@@ -7,8 +7,12 @@
 //! So a thread that has waited for a number of requests in a row, with nothing else going on, is lent the runtime: it drives
 //! it while it waits. Whatever else begins calls the I/O thread back, and so do a wait that takes long and a time without any.
 //!
+//! The I/O thread wakes other threads when it has handed out all answers that it has read ([`Alarm`]): a thread that wakes at the
+//! first of them finds no more than that one, sends one request, and sleeps again.
+//!
 //! Invariant: while nobody drives the runtime, the I/O thread looks every [`LINGER`] whether somebody has done so lately.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -20,7 +24,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::wait::Sleeper;
+use crate::wait::{CompletionQueue, LoopQueue, Sleeper};
 
 /// How many forks lie between the first process and this one.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
@@ -80,6 +84,16 @@ pub(crate) fn io() -> PyResult<&'static Io> {
         thread: OnceLock::new(),
         own_root: Mutex::default(),
         borrower: Mutex::default(),
+        alarms: Mutex::default(),
+    }));
+    io.runtime.spawn(poll_fn(|context| {
+        let alarms = {
+            let mut alarms = lock(&io.alarms);
+            keep(&mut alarms.ringer, context.waker());
+            std::mem::take(&mut alarms.waiting)
+        };
+        io.ring(alarms);
+        Poll::<()>::Pending
     }));
     let started = thread::Builder::new()
         .name("helenus-io".to_owned())
@@ -106,6 +120,45 @@ pub(crate) struct Io {
     own_root: Mutex<Option<Waker>>,
     /// The thread that drives the runtime instead, or did so last.
     borrower: Mutex<Option<Arc<Sleeper>>>,
+    alarms: Mutex<Alarms>,
+}
+
+/// Whom the I/O thread is to wake when it has handed out what it has read.
+#[derive(Default)]
+struct Alarms {
+    waiting: Vec<Alarm>,
+    /// Wakes the task that wakes them: it comes behind the task that is polled now.
+    ringer: Option<Waker>,
+}
+
+/// Something that sleeps outside of the runtime, and has something to do.
+pub(crate) enum Alarm {
+    Drain(Arc<CompletionQueue>),
+    EventLoop(Arc<LoopQueue>),
+    Thread(Thread),
+}
+
+thread_local! {
+    /// What this thread drives as its I/O thread.
+    static DRIVES: Cell<Option<&'static Io>> = const { Cell::new(None) };
+}
+
+impl Alarm {
+    /// Wakes it: now, or on the I/O thread after all answers at hand.
+    pub(crate) fn ring_in_turn(self) {
+        match DRIVES.get() {
+            Some(io) => io.ring_later(self),
+            None => self.ring(),
+        }
+    }
+
+    fn ring(self) {
+        match self {
+            Self::Drain(queue) => queue.ring(),
+            Self::EventLoop(queue) => queue.ring(),
+            Self::Thread(thread) => thread.unpark(),
+        }
+    }
 }
 
 impl Io {
@@ -134,6 +187,29 @@ impl Io {
         Wait(self)
     }
 
+    fn ring_later(&self, alarm: Alarm) {
+        let mut alarms = lock(&self.alarms);
+        alarms.waiting.push(alarm);
+        if alarms.waiting.len() == 1 {
+            let ringer = alarms.ringer.clone();
+            drop(alarms);
+            if let Some(ringer) = ringer {
+                ringer.wake();
+            }
+        }
+    }
+
+    fn ring(&self, mut alarms: Vec<Alarm>) {
+        for alarm in alarms.drain(..) {
+            alarm.ring();
+        }
+        // Its memory serves again.
+        let mut kept = lock(&self.alarms);
+        if kept.waiting.capacity() == 0 {
+            kept.waiting = alarms;
+        }
+    }
+
     fn change(&self, from: u8, to: u8) -> bool {
         self.state
             .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
@@ -141,7 +217,8 @@ impl Io {
     }
 
     /// The body of the I/O thread.
-    fn run(&self) {
+    fn run(&'static self) {
+        DRIVES.set(Some(self));
         loop {
             self.runtime.block_on(poll_fn(|context| {
                 keep(&mut lock(&self.own_root), context.waker());
@@ -151,6 +228,9 @@ impl Io {
                     Poll::Pending
                 }
             }));
+            // The task that does this may not get its turn any more.
+            let alarms = std::mem::take(&mut lock(&self.alarms).waiting);
+            self.ring(alarms);
             if self.change(ASKED, FREE) {
                 if let Some(borrower) = &*lock(&self.borrower) {
                     borrower.unpark();

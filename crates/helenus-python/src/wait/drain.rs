@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_secs(1);
 struct News(AtomicBool);
 
 impl News {
-    fn told(self: &Arc<Self>, queue: &CompletionQueue) {
+    fn told(self: &Arc<Self>, queue: &Arc<CompletionQueue>) {
         // Once is enough until somebody has looked.
         if !self.0.swap(true, Ordering::AcqRel) {
             queue.push(Arc::clone(self) as Arc<dyn Queued>);

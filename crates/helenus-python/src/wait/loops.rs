@@ -15,6 +15,7 @@ use pyo3::types::PyWeakrefReference;
 
 use super::deliveries::Deliveries;
 use super::queue::Queued;
+use crate::runtime::Alarm;
 
 /// What became ready for one event loop.
 pub(crate) struct LoopQueue {
@@ -25,17 +26,22 @@ pub(crate) struct LoopQueue {
 
 impl LoopQueue {
     /// Adds an entry, from any thread, and wakes the loop if nothing else has.
-    pub(crate) fn push(&self, entry: Arc<dyn Queued>) {
+    pub(crate) fn push(self: &Arc<Self>, entry: Arc<dyn Queued>) {
         let was_empty = {
             let mut entries = lock(&self.entries);
             entries.push(entry);
             entries.len() == 1
         };
-        #[cfg(unix)]
         if was_empty {
-            // A full socket wakes the loop as well, and one that nobody reads any more needs no waking.
-            let _ = (&self.sender).write(&[0]);
+            Alarm::EventLoop(self.clone()).ring_in_turn();
         }
+    }
+
+    /// Wakes the loop.
+    pub(crate) fn ring(&self) {
+        // A full socket wakes the loop as well, and one that nobody reads any more needs no waking.
+        #[cfg(unix)]
+        let _ = (&self.sender).write(&[0]);
     }
 }
 

@@ -16,7 +16,7 @@ mod task;
 
 pub(crate) use deliveries::{Deliveries, resolve, resolve_futures};
 pub(crate) use drain::CompletionDrain;
-pub(crate) use loops::queue_of;
+pub(crate) use loops::{LoopQueue, queue_of};
 pub(crate) use park::{Interrupted, Sleeper, block_on_io, wait_for, wait_interruptibly};
 pub(crate) use queue::CompletionQueue;
 pub(crate) use task::{Settled, Task};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pyo3::Python;
 
 use super::deliveries::Deliveries;
+use crate::runtime::Alarm;
 
 /// Something that wants the attention of the drain thread.
 pub(crate) trait Queued: Send + Sync {
@@ -33,7 +34,7 @@ struct State {
 
 impl CompletionQueue {
     /// Adds an entry and wakes the drain thread if it sleeps. After `close` the entry is dropped.
-    pub(crate) fn push(&self, entry: Arc<dyn Queued>) {
+    pub(crate) fn push(self: &Arc<Self>, entry: Arc<dyn Queued>) {
         let mut state = self.lock();
         if state.closed {
             return;
@@ -41,8 +42,13 @@ impl CompletionQueue {
         state.entries.push(entry);
         if std::mem::take(&mut state.asleep) {
             drop(state);
-            self.ready.notify_one();
+            Alarm::Drain(self.clone()).ring_in_turn();
         }
+    }
+
+    /// Wakes the drain thread.
+    pub(crate) fn ring(&self) {
+        self.ready.notify_one();
     }
 
     /// Moves everything that is queued into `batch`, which is empty, waiting up to `patience` until there is something.
@@ -90,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_all_that_was_queued() {
-        let queue = CompletionQueue::default();
+        let queue = Arc::new(CompletionQueue::default());
         queue.push(Arc::new(Entry));
         queue.push(Arc::new(Entry));
         let mut batch = Vec::new();
@@ -100,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_closed_queue_hands_out_what_is_left_and_then_ends() {
-        let queue = CompletionQueue::default();
+        let queue = Arc::new(CompletionQueue::default());
         queue.push(Arc::new(Entry));
         queue.close();
         queue.push(Arc::new(Entry));

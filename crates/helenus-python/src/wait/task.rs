@@ -17,6 +17,7 @@ use super::deliveries::Deliveries;
 use super::loops::LoopQueue;
 use super::park::{Interrupted, wait_interruptibly};
 use super::queue::{CompletionQueue, Queued};
+use crate::runtime::Alarm;
 
 /// What happens when a task is done: implemented by the face of the task that Python sees.
 pub(crate) trait Settled<T>: Send + Sync + Sized + 'static {
@@ -221,7 +222,9 @@ where
             Phase::Done(_) => {}
             Phase::Idle(_) => {
                 if let Some(driver) = &state.driver {
-                    driver.unpark();
+                    let driver = driver.clone();
+                    drop(state);
+                    Alarm::Thread(driver).ring_in_turn();
                 } else if !state.queued {
                     state.queued = true;
                     let event_loop = state.event_loop.clone();
