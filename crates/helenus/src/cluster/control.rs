@@ -3,21 +3,20 @@
 //! Events (v4 §4.2.6) are hints: a change of the topology has the nodes read anew, one of the schema what it is about, after a
 //! delay that gathers what comes together; UP has broken pools try at once, but not more often than that delay; DOWN is
 //! ignored while there is a connection, for a node that answers is not down. Whatever is missed is made up for by a periodic
-//! look.
+//! look; and when there were more events than can be taken in, by a look at everything.
 
 mod gathered;
 
 use std::sync::Weak;
 use std::time::Duration;
 
-use helenus_protocol::Event;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::discovery::{Discovered, discover};
 use super::search::open;
 use super::shared::ClusterShared;
-use crate::connection::{CloseReason, Connection, Endpoint};
+use crate::connection::{CloseReason, Connection, Endpoint, EventReceiver, Heard};
 use crate::error::ContactPointError;
 use crate::schema::{self, Part, Scope};
 use gathered::Gathered;
@@ -49,7 +48,7 @@ type Done = oneshot::Sender<Result<(), Vec<ContactPointError>>>;
 /// A control connection that has done its first work.
 pub(super) struct Opened {
     pub(super) connection: Connection,
-    pub(super) events: mpsc::UnboundedReceiver<Event>,
+    pub(super) events: EventReceiver,
     pub(super) discovered: Discovered,
 }
 
@@ -187,8 +186,10 @@ async fn watch_through(
             }
             event = events.recv() => {
                 let shared = shared.upgrade()?;
-                if let Some(event) = event {
-                    gathered.take_in(&shared, event);
+                match event {
+                    Some(Heard::Event(event)) => gathered.take_in(&shared, event),
+                    Some(Heard::SomeWereLost) => gathered.take_in_loss(&shared),
+                    None => {}
                 }
                 continue;
             }

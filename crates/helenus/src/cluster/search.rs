@@ -14,14 +14,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use helenus_protocol::Event;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::contact_point::Target;
 use super::control::{Opened, read_nodes};
 use super::shared::ClusterShared;
-use crate::connection::{CloseReason, Connection, ConnectionConfig, Endpoint};
+use crate::connection::{CloseReason, Connection, ConnectionConfig, Endpoint, EventReceiver, events};
 use crate::error::ContactPointError;
 
 /// So long one connection may be on its way before the next is tried beside it.
@@ -84,16 +82,14 @@ pub(super) async fn open(
     }
 }
 
-type Events = mpsc::UnboundedReceiver<Event>;
-
 /// What came of one of the things that are done at once.
 enum Step {
     Resolved(Result<Vec<Endpoint>, ContactPointError>),
-    Connected(Result<(Connection, Events), ContactPointError>),
+    Connected(Result<(Connection, EventReceiver), ContactPointError>),
 }
 
 async fn connect(shared: &ClusterShared, endpoint: Endpoint) -> Step {
-    let (sender, events) = mpsc::unbounded_channel();
+    let (sender, events) = events();
     let config = Arc::new(ConnectionConfig {
         events: Some(sender),
         ..shared.config.connection.clone()
@@ -108,7 +104,7 @@ async fn connect(shared: &ClusterShared, endpoint: Endpoint) -> Step {
 async fn finish(
     shared: &ClusterShared,
     connection: Connection,
-    events: Events,
+    events: EventReceiver,
 ) -> Result<Opened, ContactPointError> {
     match read_nodes(shared, &connection).await {
         Ok(discovered) => {

@@ -235,6 +235,14 @@ impl ClusterShared {
         }
     }
 
+    /// Nobody knows what changed.
+    pub(super) fn tell_statements_anything(&self) {
+        for session in self.sessions() {
+            session.statements.anything_changed();
+            session.cached.anything_changed();
+        }
+    }
+
     /// Reads anew what is known to have changed, if it is of interest.
     pub(crate) async fn schema_changed(self: &Arc<Self>, change: SchemaChange) {
         self.tell_statements(&change);

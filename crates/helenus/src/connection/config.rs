@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use helenus_protocol::{Compression, Event, EventKind, ProtocolVersion, Startup};
-use tokio::sync::mpsc;
+use helenus_protocol::{Compression, EventKind, ProtocolVersion, Startup};
 
+use super::events::EventSender;
 use super::transport::{Connector, TcpConnector, TcpOptions};
 use crate::auth::AuthProvider;
 use crate::observe::NodeMeter;
@@ -39,7 +39,7 @@ pub(crate) struct ConnectionConfig {
     /// Keyspace that the connection starts with.
     pub(crate) keyspace: Option<String>,
     /// Where events go. REGISTER is sent when there is a sender and `event_kinds` is not empty.
-    pub(crate) events: Option<mpsc::UnboundedSender<Event>>,
+    pub(crate) events: Option<EventSender>,
     /// The kinds of events asked for.
     pub(crate) event_kinds: Vec<EventKind>,
     /// What its bytes and requests are counted in.

@@ -167,8 +167,7 @@ impl IoTask {
         match response.response {
             Response::Event(event) => {
                 if let Some(events) = &self.shared.config.events {
-                    // Nobody listens any more when it fails.
-                    let _ = events.send(event);
+                    events.send(event);
                 }
                 Ok(())
             }

@@ -15,6 +15,7 @@
 mod config;
 mod endpoint;
 mod error;
+mod events;
 mod flushing;
 mod handshake;
 mod heartbeat;
@@ -45,6 +46,7 @@ pub use error::{
     AttemptFailure, CloseCause, CloseReason, ConnectError, ConnectErrorKind, ConnectStep, ConnectionError,
     SubmitError,
 };
+pub(crate) use events::{EventReceiver, Heard, events};
 pub(crate) use handshake::ServerOptions;
 pub(crate) use pages::{NoPage, PageLimits, PageSession};
 pub(crate) use pending::PendingResponse;

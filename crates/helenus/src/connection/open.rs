@@ -162,8 +162,7 @@ impl<'a> Attempt<'a> {
             }
             Action::Event(event) => {
                 if let Some(events) = &self.config.events {
-                    // Nobody listens any more when it fails.
-                    let _ = events.send(event);
+                    events.send(event);
                 }
             }
             // Dealt with by the caller, which ends there.

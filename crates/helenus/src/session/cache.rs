@@ -189,6 +189,11 @@ impl PreparedCache {
         });
     }
 
+    /// All statements are prepared anew when they are asked for.
+    pub(crate) fn anything_changed(&self) {
+        self.forget(|_, _| true);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -41,6 +41,13 @@ impl KnownStatements {
         statements
     }
 
+    /// Any statement's rows may have other columns now.
+    pub(crate) fn anything_changed(&self) {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let statements = known.statements.iter().filter_map(Weak::upgrade);
+        statements.for_each(|statement| statement.distrust_columns());
+    }
+
     /// Statements whose rows may have other columns now ask for them from now on.
     pub(crate) fn schema_changed(&self, change: &SchemaChange) {
         let table = match &change.target {

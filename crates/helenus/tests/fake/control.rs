@@ -8,7 +8,7 @@ use helenus_protocol::{
     ErrorCode, Event, Opcode, SchemaChange, SchemaChangeTarget, SchemaChangeType, StatusChange,
     TopologyChange,
 };
-use helenus_testkit::fake::{Action, FakeCluster, FakeNode, NodeInfo, Reply};
+use helenus_testkit::fake::{Action, FakeCluster, FakeNode, Gate, NodeInfo, Received, Reply};
 
 use crate::common::{builder, cluster_builder, cluster_session, connected, script, session, soon};
 
@@ -102,6 +102,65 @@ async fn fault_36_a_flood_of_events_is_one_look_at_the_nodes() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(looks(node), 2);
+}
+
+#[tokio::test]
+async fn fault_36_events_that_find_no_room_are_made_up_for_by_reading_everything() {
+    let cluster = FakeCluster::start(&[("dc1", 2)], script()).await.unwrap();
+    let driver = cluster_builder(&cluster)
+        .refresh_delay(Duration::from_millis(1))
+        .refresh_interval(None)
+        .control_timeout(HOUR)
+        .build()
+        .unwrap();
+    driver.connect().await.unwrap();
+    let node = cluster.node(0);
+    let reads_of_all_tables = |node: &FakeNode| {
+        let received = node.received();
+        let texts = received.iter().filter_map(|request| request.text());
+        texts
+            .filter(|text| text.contains("system_schema.tables") && !text.contains("WHERE"))
+            .count()
+    };
+    assert_eq!(reads_of_all_tables(node), 1);
+    // While this is not answered no event is heard of, and the answer comes behind all of them.
+    let gate = Gate::new();
+    let held = vec![Action::Hold(gate.clone()), Action::Default];
+    let peers = |request: &Received| request.text().is_some_and(|text| text.contains("system.peers"));
+    node.change_script(|script| script.first(1, peers, held));
+    let refresh = driver.refresh();
+    let flood = async {
+        node.wait_until(|node| looks(node) == 2).await;
+        let (change, address) = (StatusChange::Down, cluster.node(1).address());
+        let nothing_new = Event::StatusChange { change, address };
+        for _ in 0..3_000 {
+            node.push_event(&nothing_new).await;
+        }
+        let replication = [("class", "org.apache.cassandra.locator.LocalStrategy")];
+        cluster.topology(|topology| topology.add_keyspace("later", &replication));
+        node.push_event(&Event::SchemaChange(SchemaChange {
+            change: SchemaChangeType::Created,
+            keyspace: "later".to_owned(),
+            target: SchemaChangeTarget::Keyspace,
+        }))
+        .await;
+        gate.open();
+    };
+    let (refreshed, ()) = soon(async { tokio::join!(refresh, flood) }).await;
+    refreshed.unwrap();
+    soon(async {
+        while driver.state().schema().keyspace("later").is_none() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(reads_of_all_tables(node), 2);
+    // Later ones are heard of as before.
+    let address = "127.9.9.9:9042".parse().unwrap();
+    let change = TopologyChange::NewNode;
+    let before = looks(node);
+    node.push_event(&Event::TopologyChange { change, address }).await;
+    soon(node.wait_until(|node| looks(node) > before)).await;
 }
 
 #[tokio::test]

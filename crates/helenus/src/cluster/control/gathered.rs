@@ -118,6 +118,7 @@ impl Gathered {
         taken.nodes = is_over(&mut self.nodes_due);
         if is_over(&mut self.schema_due) {
             taken.keyspaces = std::mem::take(&mut self.keyspaces);
+            taken.schema = std::mem::take(&mut self.schema);
         }
         taken
     }
@@ -154,6 +155,33 @@ impl Gathered {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Some events were lost. Whatever they may have said is looked for.
+    pub(super) fn take_in_loss(&mut self, shared: &ClusterShared) {
+        tracing::warn!("too many events at once: everything is read again");
+        let delays = shared.config.refresh_delays;
+        match delays.schema {
+            Some(delay) if shared.wants_schema() || shared.wants_tokens() => {
+                self.add(What::Schema);
+                later(&mut self.schema_due, delay);
+            }
+            _ => {}
+        }
+        // Who reads the tables again is told which of them changed.
+        if delays.schema.is_none() || !shared.wants_schema() {
+            shared.tell_statements_anything();
+        }
+        if let Some(delay) = delays.topology.or(delays.status) {
+            later(&mut self.nodes_due, delay);
+        }
+        if let Some(delay) = delays.status {
+            for node in shared.state().nodes().iter() {
+                if node.is_up() != Some(true) {
+                    self.node_is_up(shared, node, delay);
+                }
+            }
         }
     }
 

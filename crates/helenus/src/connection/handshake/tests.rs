@@ -196,7 +196,7 @@ fn refused_credentials_are_an_authentication_error() {
 
 #[test]
 fn events_and_keyspace_are_set_up_before_the_connection_is_open() {
-    let (events, _keep) = tokio::sync::mpsc::unbounded_channel();
+    let (events, _keep) = crate::connection::events();
     let config = ConnectionConfig {
         keyspace: Some("My \"ks\"".to_owned()),
         events: Some(events),

@@ -197,7 +197,7 @@ async fn keyspace_is_set_before_the_connection_is_handed_out() {
 #[tokio::test]
 async fn events_asked_for_arrive() {
     let node = FakeNode::start(Script::new()).await.unwrap();
-    let (events, mut listener) = tokio::sync::mpsc::unbounded_channel();
+    let (events, mut listener) = crate::connection::events();
     let config = ConnectionConfig {
         events: Some(events),
         event_kinds: vec![EventKind::StatusChange],
@@ -209,7 +209,7 @@ async fn events_asked_for_arrive() {
         address: ([127, 0, 0, 9], 9042).into(),
     };
     node.push_event(&event).await;
-    assert_eq!(listener.recv().await, Some(event));
+    assert_eq!(listener.recv().await, Some(Heard::Event(event)));
 }
 
 #[tokio::test]

@@ -425,7 +425,7 @@ async fn answers_cut_at_every_byte_arrive_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn events_go_to_their_listener_and_disturb_no_request() {
-    let (events, mut listener) = tokio::sync::mpsc::unbounded_channel();
+    let (events, mut listener) = crate::connection::events();
     let (connection, server) = connect(ConnectionConfig {
         events: Some(events),
         ..quiet()
@@ -437,7 +437,7 @@ async fn events_go_to_their_listener_and_disturb_no_request() {
     };
     server.send(-1, ProtocolVersion::V4, Response::Event(event.clone()));
     server.answer(pending.stream().raw(), "y");
-    assert_eq!(listener.recv().await, Some(event.clone()));
+    assert_eq!(listener.recv().await, Some(Heard::Event(event.clone())));
     assert_eq!(text(pending.await), "y");
     // Nobody listens any more: no reason to close.
     drop(listener);
