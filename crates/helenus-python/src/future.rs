@@ -513,7 +513,7 @@ impl ResponseFuture {
         if slf.get().outcome().is_some() {
             crate::wait::resolve(py, &future, slf.as_any())?;
         } else {
-            let queue = crate::wait::queue_of(&event_loop)?;
+            let queue = crate::wait::queue_of(slf.get().context.cluster.io, &event_loop)?;
             let waiter = Waiter {
                 event_loop: event_loop.unbind(),
                 future: future.clone().unbind(),

@@ -14,12 +14,14 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use helenus::Hold;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -37,6 +39,9 @@ const IN_A_ROW: u32 = 32;
 
 /// How long the I/O thread waits for the next look while the runtime is lent.
 const LINGER: Duration = Duration::from_millis(2);
+
+/// How long a request is held at most that is to leave together with others.
+const HOLD_LIMIT: Duration = Duration::from_millis(1);
 
 /// How long a thread waits until the I/O thread has stepped aside.
 const STEP_ASIDE: Duration = Duration::from_millis(1);
@@ -59,6 +64,7 @@ pub(crate) fn generation() -> u64 {
 #[pyfunction]
 pub(crate) fn forked() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    helenus::forget_held();
 }
 
 /// The runtime of this process, started now if that has not been done.
@@ -85,7 +91,9 @@ pub(crate) fn io() -> PyResult<&'static Io> {
         own_root: Mutex::default(),
         borrower: Mutex::default(),
         alarms: Mutex::default(),
+        hold: Hold::new(),
     }));
+    io.runtime.spawn(io.hold.watch(HOLD_LIMIT));
     io.runtime.spawn(poll_fn(|context| {
         let alarms = {
             let mut alarms = lock(&io.alarms);
@@ -121,6 +129,8 @@ pub(crate) struct Io {
     /// The thread that drives the runtime instead, or did so last.
     borrower: Mutex<Option<Arc<Sleeper>>>,
     alarms: Mutex<Alarms>,
+    /// Requests of callbacks and coroutines that leave together.
+    hold: Hold,
 }
 
 /// Whom the I/O thread is to wake when it has handed out what it has read.
@@ -164,6 +174,17 @@ impl Alarm {
 impl Io {
     pub(crate) fn handle(&self) -> &Handle {
         self.runtime.handle()
+    }
+
+    /// Requests that this thread submits leave together from here on, until what is returned is dropped, but no later than
+    /// [`HOLD_LIMIT`].
+    pub(crate) fn hold(&'static self) -> Holding {
+        self.hold.begin();
+        Holding {
+            io: self,
+            generation: generation(),
+            thread: PhantomData,
+        }
     }
 
     /// Calls the I/O thread back: there is something to do for which no thread waits, or more than one does.
@@ -271,6 +292,23 @@ impl Io {
     }
 }
 
+/// This thread holds what it submits, for as long as this lives.
+pub(crate) struct Holding {
+    io: &'static Io,
+    /// A child that was forked meanwhile has nothing to send.
+    generation: u64,
+    /// It stays on its thread.
+    thread: PhantomData<*const ()>,
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        if self.generation == generation() {
+            self.io.hold.end();
+        }
+    }
+}
+
 /// A thread waits, for as long as this lives.
 pub(crate) struct Wait(&'static Io);
 
@@ -336,6 +374,7 @@ impl Loan<'_> {
         if io.state.load(Ordering::Acquire) != LENT {
             return false;
         }
+        helenus::release_held();
         sleeper.driving(true);
         let woken = io.runtime.block_on(poll_fn(|context| {
             sleeper.keep_root(context.waker());

@@ -51,6 +51,9 @@ pub use cluster::{
     EndpointFactory, Node, NodeFacts, Partitioner, ReachFuture, ReplicationFactor, ReplicationStrategy,
     Resolver, SystemResolver, Token, WarmUp,
 };
+/// Requests that leave together; for the Python package alone.
+#[doc(hidden)]
+pub use connection::hold::{Hold, forget_held, release_held};
 pub use connection::{
     AttemptFailure, CloseCause, CloseReason, ConnectError, ConnectErrorKind, ConnectStep, ConnectionError,
     Endpoint, SubmitError,

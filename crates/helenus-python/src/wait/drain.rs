@@ -88,9 +88,12 @@ impl CompletionDrain {
                 }
                 Python::attach(|py| {
                     let mut deliveries = Deliveries::default();
+                    // What callbacks send leaves together.
+                    let holding = (batch.len() > 1).then(|| context.io.hold());
                     for entry in batch.drain(..) {
                         entry.deliver(py, &mut deliveries);
                     }
+                    drop(holding);
                     if let Err(error) = deliveries.send(py) {
                         error.write_unraisable(py, None);
                     }

@@ -15,11 +15,12 @@ use pyo3::types::PyWeakrefReference;
 
 use super::deliveries::Deliveries;
 use super::queue::Queued;
-use crate::runtime::Alarm;
+use crate::runtime::{Alarm, Holding, Io};
 
 /// What became ready for one event loop.
 pub(crate) struct LoopQueue {
     entries: Mutex<Vec<Arc<dyn Queued>>>,
+    io: &'static Io,
     #[cfg(unix)]
     sender: UnixStream,
 }
@@ -61,8 +62,10 @@ impl LoopReader {
         let mut bytes = [0; 64];
         while matches!((&self.receiver).read(&mut bytes), Ok(count) if count == bytes.len()) {}
         let entries = std::mem::take(&mut *lock(&self.queue.entries));
-        let mut deliveries = match self.event_loop.bind(py).upgrade() {
-            Some(event_loop) => Deliveries::on(event_loop),
+        let event_loop = self.event_loop.bind(py).upgrade();
+        let many = entries.len() > 1;
+        let mut deliveries = match &event_loop {
+            Some(event_loop) => Deliveries::on(event_loop.clone()),
             None => Deliveries::default(),
         };
         for entry in entries {
@@ -70,7 +73,25 @@ impl LoopReader {
                 entry.deliver(py, &mut deliveries);
             }
         }
+        if let Some(event_loop) = event_loop.filter(|_| many) {
+            // The loop runs what these answers have woken, and then this.
+            let holding = Bound::new(py, HeldByLoop(Some(self.queue.io.hold())))?;
+            event_loop.call_method1(intern!(py, "call_soon"), (holding,))?;
+        }
         deliveries.send(py)
+    }
+}
+
+/// What coroutines send while this is in the queue of their event loop leaves together.
+#[cfg(unix)]
+#[pyclass(name = "HeldByLoop", module = "cassandra._core", unsendable)]
+struct HeldByLoop(Option<Holding>);
+
+#[cfg(unix)]
+#[pymethods]
+impl HeldByLoop {
+    fn __call__(&mut self) {
+        self.0 = None;
     }
 }
 
@@ -84,7 +105,7 @@ struct Known {
 static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
 
 /// The queue of `event_loop`, which runs on this thread; `None` if it cannot have one.
-pub(crate) fn queue_of(event_loop: &Bound<'_, PyAny>) -> PyResult<Option<Arc<LoopQueue>>> {
+pub(crate) fn queue_of(io: &'static Io, event_loop: &Bound<'_, PyAny>) -> PyResult<Option<Arc<LoopQueue>>> {
     let py = event_loop.py();
     {
         let known = lock(&KNOWN);
@@ -97,7 +118,7 @@ pub(crate) fn queue_of(event_loop: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Loo
         }
     }
     let weak = PyWeakrefReference::new(event_loop)?;
-    let queue = watch(event_loop, &weak)?;
+    let queue = watch(io, event_loop, &weak)?;
     let gone: Vec<Known> = {
         let mut known = lock(&KNOWN);
         known.push(Known {
@@ -115,6 +136,7 @@ pub(crate) fn queue_of(event_loop: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Loo
 /// Makes a queue that `event_loop` watches.
 #[cfg(unix)]
 fn watch(
+    io: &'static Io,
     event_loop: &Bound<'_, PyAny>,
     weak: &Bound<'_, PyWeakrefReference>,
 ) -> PyResult<Option<Arc<LoopQueue>>> {
@@ -124,6 +146,7 @@ fn watch(
     receiver.set_nonblocking(true)?;
     let queue = Arc::new(LoopQueue {
         entries: Mutex::default(),
+        io,
         sender,
     });
     let descriptor = receiver.as_raw_fd();
@@ -139,7 +162,11 @@ fn watch(
 }
 
 #[cfg(not(unix))]
-fn watch(_: &Bound<'_, PyAny>, _: &Bound<'_, PyWeakrefReference>) -> PyResult<Option<Arc<LoopQueue>>> {
+fn watch(
+    _: &'static Io,
+    _: &Bound<'_, PyAny>,
+    _: &Bound<'_, PyWeakrefReference>,
+) -> PyResult<Option<Arc<LoopQueue>>> {
     Ok(None)
 }
 

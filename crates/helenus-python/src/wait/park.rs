@@ -97,6 +97,7 @@ pub(crate) fn wait_interruptibly<T>(
         if let Some(value) = ready() {
             return Ok(Some(value));
         }
+        helenus::release_held();
         let now = Instant::now();
         let next_check = next_check.get_or_insert_with(|| now + SIGNAL_CHECK);
         if deadline.is_some_and(|deadline| deadline <= now) {

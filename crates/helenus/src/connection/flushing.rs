@@ -105,7 +105,9 @@ impl Shared {
         loop {
             let mut outbox = self.outbox();
             *room |= self.take_refused(&mut outbox);
-            if outbox.buffer.is_empty() && !outbox.undrained {
+            // Whoever holds requests writes them. Otherwise this would run after that thread, a request or two at a time.
+            let held = outbox.held && !outbox.scheduled;
+            if (outbox.buffer.is_empty() || held) && !outbox.undrained {
                 outbox.scheduled = false;
                 return Ok(());
             }

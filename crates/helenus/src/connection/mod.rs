@@ -19,6 +19,7 @@ mod events;
 mod flushing;
 mod handshake;
 mod heartbeat;
+pub(crate) mod hold;
 mod io_task;
 mod negotiation;
 mod open;

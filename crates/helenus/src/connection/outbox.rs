@@ -23,6 +23,8 @@ pub(super) struct Outbox {
     pub(super) undrained: bool,
     /// The I/O task has been woken to flush and did not do it yet.
     pub(super) scheduled: bool,
+    /// A thread holds requests in the buffer, and the connection stands in its list: see [`hold`](super::hold).
+    pub(super) held: bool,
     /// The transport took no more: only the I/O task writes, when the transport is ready again.
     pub(super) blocked: bool,
     /// A request was refused for want of room, and somebody may wait for it.
@@ -51,6 +53,7 @@ impl Outbox {
             unwritten: 0,
             undrained: false,
             scheduled: false,
+            held: false,
             blocked: false,
             refused: false,
             free: FreeIds::new(),

@@ -5,7 +5,8 @@
 //! its own thread. Otherwise the I/O task is woken, once, and everybody else only appends: a batch of answers becomes a
 //! batch of requests and one system call.
 //! Invariants: the buffer of the outbox holds whole envelopes only. The writer is taken out while somebody writes, so two
-//! can never. Envelopes in the outbox with nobody writing imply that the I/O task has been woken (`scheduled`). After
+//! can never. Envelopes in the outbox with nobody writing imply that the I/O task has been woken (`scheduled`), or that a
+//! thread holds them (`held`, see [`hold`]). After
 //! `Closed` is set nothing is begun, so [`Slab::fail_all`] reaches everybody.
 
 use std::sync::{Arc, OnceLock, PoisonError};
@@ -17,6 +18,7 @@ use tokio::sync::Notify;
 use super::config::MAX_IN_FLIGHT;
 use super::error::{CloseCause, CloseReason, ConnectionError, SubmitError};
 use super::handshake::Established;
+use super::hold;
 use super::outbox::{Outbox, State, Undo, streams};
 use super::pending::PendingResponse;
 use super::slab::{Moment, Slab};
@@ -162,19 +164,32 @@ impl Shared {
             outbox.sweep_at = Some(deadline);
             wake = true;
         }
-        let at_rest = in_flight == 0 && !outbox.scheduled && !outbox.blocked;
-        let writer = if at_rest {
-            outbox.take_loaded_writer()
-        } else {
-            None
-        };
-        if writer.is_none() && !outbox.scheduled {
-            outbox.scheduled = true;
-            wake = true;
+        let mut writer = None;
+        let mut hold = false;
+        if !outbox.scheduled {
+            let holds = !outbox.blocked && hold::is_on();
+            let writes = if holds {
+                outbox.buffer.len() >= hold::FULL
+            } else {
+                in_flight == 0 && !outbox.blocked
+            };
+            if writes {
+                writer = outbox.take_loaded_writer();
+            }
+            if writer.is_none() {
+                hold = holds && !std::mem::replace(&mut outbox.held, true);
+                if !holds {
+                    outbox.scheduled = true;
+                    wake = true;
+                }
+            }
         }
         drop(outbox);
         if let Some(writer) = writer {
             self.write_at_once(writer);
+        }
+        if hold {
+            self.hold();
         }
         if wake {
             self.io_task.0.wake();

@@ -17,6 +17,7 @@ mod faults_handshake;
 mod faults_network;
 mod faults_proxy;
 mod faults_request;
+mod holding;
 mod lifecycle;
 mod metrics;
 mod overload;
