@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use helenus::policy::{
-    DefaultRetryPolicy, FallthroughRetryPolicy, RequestErrorRetryPolicy, RetryCause, RetryContext,
-    RetryDecision, RetryPolicy,
+    FallthroughRetryPolicy, RequestErrorRetryPolicy, RetryCause, RetryContext, RetryDecision, RetryPolicy,
 };
 use helenus::{AttemptError, ConsistencyLevel};
 use helenus_protocol::{ErrorCode, ErrorDetails, WriteType};
@@ -70,7 +69,8 @@ impl RetryPolicy for Documented {
                 ..
             } if first => RetryDecision::same_node(),
             RetryCause::ReadTimeout { .. } | RetryCause::WriteTimeout { .. } => RetryDecision::Fail,
-            RetryCause::Unavailable { .. } => DefaultRetryPolicy.decide(context),
+            RetryCause::Unavailable { .. } if context.retries == 0 => RetryDecision::next_node(),
+            RetryCause::Unavailable { .. } => RetryDecision::Fail,
             // Each node is asked once, for NoHostAvailable then tells of each.
             _ => RequestErrorRetryPolicy.decide(context),
         }

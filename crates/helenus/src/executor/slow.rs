@@ -56,7 +56,7 @@ fn end(job: &mut Job, mut ended: Result<QueryResult, RequestError>) -> Result<Qu
 }
 
 async fn go_on(job: &mut Job, mut answer: Answer) -> Result<QueryResult, RequestError> {
-    let mut retries = 0;
+    let mut past = Past::default();
     let mut rounds = Rounds::default();
     loop {
         let error = match answer {
@@ -83,7 +83,7 @@ async fn go_on(job: &mut Job, mut answer: Answer) -> Result<QueryResult, Request
             },
             Answer::Failed(error) => error,
         };
-        answer = match next_step(job, error, &mut retries).await? {
+        answer = match next_step(job, error, &mut past).await? {
             Step::Wait(pending) => answer::understand(job, pending.await),
             Step::Ignore => match job.node.clone() {
                 Some(node) => {
@@ -99,6 +99,15 @@ async fn go_on(job: &mut Job, mut answer: Answer) -> Result<QueryResult, Request
     }
 }
 
+/// What earlier attempts have left.
+#[derive(Default)]
+struct Past {
+    /// How many of them were sent.
+    retries: usize,
+    /// Another plan is to follow this one.
+    replan: bool,
+}
+
 /// What follows a failed attempt, if not the end.
 enum Step {
     /// Another attempt.
@@ -107,14 +116,14 @@ enum Step {
     Ignore,
 }
 
-async fn next_step(job: &mut Job, error: AttemptError, retries: &mut usize) -> Result<Step, RequestError> {
+async fn next_step(job: &mut Job, error: AttemptError, past: &mut Past) -> Result<Step, RequestError> {
     if let AttemptError::TimedOut = error {
         job.push(error);
         return Err(job.timed_out());
     }
     let was_sent = !matches!(error, AttemptError::NoConnection | AttemptError::NotSent(_));
     let kind = retrying::kind_of(&error);
-    let next = retrying::decide(job, &error, *retries);
+    let next = retrying::decide(job, &error, past.retries);
     if let Some(node) = &job.node {
         let decision = next.decision();
         match job.run() {
@@ -133,7 +142,8 @@ async fn next_step(job: &mut Job, error: AttemptError, retries: &mut usize) -> R
     if !retrying::pause(job, retry.delay).await || job.session.is_closed() {
         return Err(job.fail(kind));
     }
-    *retries += usize::from(was_sent);
+    past.retries += usize::from(was_sent);
+    past.replan |= retry.replan;
     if let Some(consistency) = retry.consistency {
         job.consistency = consistency;
     }
@@ -156,7 +166,7 @@ async fn next_step(job: &mut Job, error: AttemptError, retries: &mut usize) -> R
             Err(kind) => return Err(job.fail(kind)),
         };
     }
-    if sent.is_none() && retry.replan && retrying::may_replan(job) {
+    if sent.is_none() && std::mem::take(&mut past.replan) && retrying::may_replan(job) {
         sent = send_by_another_plan(job).await?;
     }
     sent.map(Step::Wait)

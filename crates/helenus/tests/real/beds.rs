@@ -92,12 +92,13 @@ pub(crate) fn options() -> ClusterOptions {
 }
 
 /// The same for another version. What a node has acknowledged it knows after `kill -9`: by default the last writes before
-/// that are not replayed from its commit log, and are gone when all replicas are killed.
+/// that are not replayed from its commit log, and are gone when all replicas are killed. A write holds its thread until the
+/// log is on the disk: there are as many threads as a node that is given hints, or writes traces, needs beside the load.
 pub(crate) fn with_defaults(options: ClusterOptions) -> ClusterOptions {
     options
-        .yaml("commitlog_sync", "group")
+        .yaml("commitlog_sync", "batch")
         .yaml("commitlog_sync_period", "0ms")
-        .yaml("commitlog_sync_group_window", "10ms")
+        .yaml("concurrent_writes", 64)
         .address_prefix(AddressPrefix::Auto)
         .start_timeout(Duration::from_secs(400))
         .progress(Progress::stderr())

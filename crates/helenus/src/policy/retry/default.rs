@@ -10,7 +10,7 @@ use crate::error::AttemptError;
 /// | what went wrong | idempotent | otherwise |
 /// |---|---|---|
 /// | coordinator is bootstrapping | next node | next node |
-/// | UNAVAILABLE (nothing ran) | next node, once | next node, once |
+/// | UNAVAILABLE (nothing ran) | next node | next node, once |
 /// | connection lost | next node, in rounds | fail |
 /// | OVERLOADED, server or truncate error | next node | fail |
 /// | READ_TIMEOUT: enough replicas, without the data | same node, once | fail |
@@ -20,13 +20,13 @@ use crate::error::AttemptError;
 ///
 /// A replica that was killed or hangs lets reads and writes of other coordinators time out until they notice: the next one
 /// mostly has other replicas in mind. In rounds: when all nodes of the plan were asked they are asked again
-/// ([`Retry::replan`](super::Retry::replan)), up to five attempts and within the time limit: replicas that have just come back
+/// ([`Retry::replan`](super::Retry::replan)), up to ten attempts and within the time limit: replicas that have just come back
 /// may still be unknown to each of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DefaultRetryPolicy;
 
 /// Attempts after which no other one follows a timeout of replicas, and no other round a lost connection.
-const MOST_ATTEMPTS: usize = 5;
+const MOST_ATTEMPTS: usize = 10;
 
 impl RetryPolicy for DefaultRetryPolicy {
     fn decide(&self, context: &RetryContext<'_>) -> RetryDecision {
@@ -45,7 +45,8 @@ impl RetryPolicy for DefaultRetryPolicy {
         };
         match error.code {
             ErrorCode::Bootstrapping => RetryDecision::next_node(),
-            ErrorCode::Unavailable if retries == 0 => RetryDecision::next_node(),
+            // Another one may know of replicas that have just come back.
+            ErrorCode::Unavailable if idempotent || retries == 0 => RetryDecision::next_node(),
             ErrorCode::Overloaded | ErrorCode::Server | ErrorCode::Truncate if idempotent => {
                 RetryDecision::next_node()
             }
@@ -116,14 +117,12 @@ mod tests {
             let expected = matches!(code, ErrorCode::Bootstrapping | ErrorCode::Unavailable);
             assert_eq!(decision != RetryDecision::Fail, expected, "{code}");
         }
-        let again = decide(
-            &DefaultRetryPolicy,
-            ErrorCode::Unavailable,
-            ErrorDetails::None,
-            true,
-            1,
-        );
-        assert_eq!(again, RetryDecision::Fail);
+        let unavailable = |idempotent, retries| {
+            let code = ErrorCode::Unavailable;
+            decide(&DefaultRetryPolicy, code, ErrorDetails::None, idempotent, retries)
+        };
+        assert_eq!(unavailable(false, 1), RetryDecision::Fail);
+        assert_eq!(unavailable(true, 1), RetryDecision::next_node());
     }
 
     #[test]
@@ -144,11 +143,11 @@ mod tests {
             read_timeout(1, 2, true),
             read_timeout(2, 2, true),
         ] {
-            for retries in 0..4 {
+            for retries in 0..9 {
                 let next = RetryDecision::next_node().replanned();
                 assert_eq!(decide(few.clone(), retries), next);
             }
-            assert_eq!(decide(few, 4), RetryDecision::Fail);
+            assert_eq!(decide(few, 9), RetryDecision::Fail);
         }
     }
 

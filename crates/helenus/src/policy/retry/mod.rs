@@ -187,8 +187,9 @@ pub enum RetryDecision {
 pub struct Retry {
     /// On the same node, as long as that takes requests, instead of the next one of the plan.
     pub same_node: bool,
-    /// At the end of the plan, begin another one, made of what is known of the nodes by then, after a moment's wait; otherwise
-    /// the request fails there. Plans of nodes that the program named, and those of speculative executions, are not begun again.
+    /// At the end of the plan, begin another one, made of what is known of the nodes by then, after a moment's wait; the request
+    /// fails there when no decision since the beginning of the plan wished that. Plans of nodes that the program named, and those
+    /// of speculative executions, are not begun again.
     pub replan: bool,
     /// At another consistency level than the attempt before.
     pub consistency: Option<ConsistencyLevel>,
