@@ -21,6 +21,9 @@ async fn what_a_thread_holds_is_sent_when_it_holds_no_longer_or_is_about_to_wait
     let hold = hold();
     hold.begin();
     let several: Vec<_> = (0..3).map(|_| session.start(request())).collect();
+    // Everything else gets its turn meanwhile.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(node.count(Opcode::Execute), 0, "they are held");
     hold.end();
     for execution in several {
         soon(execution).await.unwrap();
