@@ -26,6 +26,7 @@ pub struct ClusterOptions {
     pub(crate) user_defined_functions: bool,
     pub(crate) materialized_views: bool,
     pub(crate) sasi_indexes: bool,
+    pub(crate) dynamic_data_masking: bool,
     pub(crate) limits: ProtocolLimits,
     pub(crate) heap_mib: u32,
     pub(crate) num_tokens: u32,
@@ -75,6 +76,7 @@ impl Default for ClusterOptions {
             user_defined_functions: false,
             materialized_views: false,
             sasi_indexes: false,
+            dynamic_data_masking: false,
             limits: ProtocolLimits::default(),
             heap_mib: 512,
             num_tokens: 16,
@@ -151,11 +153,18 @@ impl ClusterOptions {
         self
     }
 
-    /// Allows all that is off by default: user-defined functions, materialized views and SASI indexes.
+    /// Allows masked columns; versions before 5.0 have none.
+    pub fn dynamic_data_masking(mut self, on: bool) -> Self {
+        self.dynamic_data_masking = on;
+        self
+    }
+
+    /// Allows all that is off by default: user-defined functions, materialized views, SASI indexes and, since 5.0, masked columns.
     pub fn all_features(self) -> Self {
         self.user_defined_functions(true)
             .materialized_views(true)
             .sasi_indexes(true)
+            .dynamic_data_masking(true)
     }
 
     /// Limits on clients.

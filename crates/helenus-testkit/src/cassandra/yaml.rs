@@ -111,6 +111,7 @@ fn family_keys(options: &ClusterOptions) -> Map<String, Value> {
         // Without it 5.0 keeps to what 4.x can read back, and hides features of its own.
         keys["storage_compatibility_mode"] = "NONE".into();
         keys["memtable_allocation_type"] = "heap_buffers".into();
+        keys["dynamic_data_masking_enabled"] = options.dynamic_data_masking.into();
     }
     object(keys)
 }
@@ -321,6 +322,9 @@ mod tests {
                 assert_eq!(keys[key], true, "{version} {key}");
             }
         }
+        let masking = |version| yaml(&options(version).all_features()).remove("dynamic_data_masking_enabled");
+        assert_eq!(masking("5.0"), Some(true.into()));
+        assert_eq!(masking("4.1"), None);
         assert!(!yaml(&options("4.1")).contains_key("storage_compatibility_mode"));
     }
 

@@ -44,7 +44,10 @@ pub(crate) struct ClusterArguments {
     /// SASI indexes
     #[arg(long)]
     sasi: bool,
-    /// User-defined functions, materialized views and SASI indexes
+    /// Masked columns (5.0)
+    #[arg(long)]
+    masking: bool,
+    /// User-defined functions, materialized views, SASI indexes and masked columns
     #[arg(long)]
     all_features: bool,
     /// Heap of each node, in MiB
@@ -123,6 +126,7 @@ impl ClusterArguments {
             .user_defined_functions(self.udf || self.all_features)
             .materialized_views(self.mv || self.all_features)
             .sasi_indexes(self.sasi || self.all_features)
+            .dynamic_data_masking(self.masking || self.all_features)
             .heap_mib(self.heap)
             .num_tokens(self.num_tokens)
             .start_timeout(Duration::from_secs(self.start_timeout))

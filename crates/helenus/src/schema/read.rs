@@ -10,7 +10,7 @@ use std::time::Duration;
 use helenus_protocol::{CqlType, DeserializeValue, UserDefinedType};
 
 use super::Schema;
-use super::cql::Text;
+use super::cql::{Name, Text};
 use super::function::{Aggregate, Function};
 use super::graph::Graphs;
 use super::index::{Index, IndexKind};
@@ -412,9 +412,9 @@ fn mask(row: &SystemRow<'_>) -> Option<String> {
         });
     }
     let qualified = if keyspace == "system" {
-        function
+        Name(&function).to_string()
     } else {
-        format!("{keyspace}.{function}")
+        format!("{}.{}", Name(&keyspace), Name(&function))
     };
     Some(format!("{qualified}({})", arguments.join(", ")))
 }

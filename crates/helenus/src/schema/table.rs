@@ -68,7 +68,7 @@ impl Column {
         &self.type_text
     }
 
-    /// How its values are masked for those who may not see them, as CQL (Cassandra 5.0): `system.mask_default()`.
+    /// How its values are masked for those who may not see them, as CQL (Cassandra 5.0): `mask_default()`.
     pub fn mask(&self) -> Option<&str> {
         self.mask.as_deref()
     }

@@ -56,6 +56,8 @@ const ELEMENTS_5_0: &[&str] = &[
     "CREATE INDEX sai_w ON vectors (w) USING 'sai' WITH OPTIONS = {'case_sensitive': 'false'}",
     "CREATE TABLE in_trie (id int PRIMARY KEY) WITH memtable = 'default' AND incremental_backups = false AND \
      allow_auto_snapshot = false",
+    "CREATE TABLE masked (id int PRIMARY KEY, \"A\" text MASKED WITH mask_inner(1, null), b int MASKED WITH DEFAULT, c text MASKED \
+     WITH mask_replace('no, (none)'), d blob MASKED WITH mask_hash('SHA-256'), e int)",
 ];
 
 /// The elements of a keyspace, in an order in which they can be made; the tables that views need come first.
@@ -172,6 +174,12 @@ async fn every_element_prints_cql_that_makes_an_equal_one() {
             (other.columns(), other.options())
         );
         assert_eq!(table.indexes(), other.indexes());
+    }
+    if version_5 {
+        let masked = again.tables()["masked"].columns();
+        let mask = |column| masked.get(column).unwrap().mask();
+        assert_eq!(mask("A"), Some("mask_inner(1, null)"));
+        assert_eq!(mask("e"), None);
     }
     assert_eq!(keyspace.types(), again.types());
     assert_eq!(keyspace.functions(), again.functions());
