@@ -48,9 +48,9 @@ pub use error::{EncodeError, ProtocolError};
 pub use inbound::{Envelope, InboundDecoder};
 pub use notation::{RawValue, Reader, write};
 pub use request::{
-    AuthResponse, Batch, BatchEntry, BatchKind, ContinuousPaging, CustomPayload, EventKind, Execute, Prepare,
-    Query, QueryParameters, Register, Request, RequestEnvelope, RequestOptions, Revise, Startup, Values,
-    ValuesIter, encode_execute, encode_request,
+    AuthResponse, Batch, BatchEntry, BatchKind, ContinuousPaging, CustomPayload, EventKind, Execute,
+    PlainExecute, Prepare, Query, QueryParameters, Register, Request, RequestEnvelope, RequestOptions,
+    Revise, Startup, Values, ValuesIter, encode_execute, encode_request,
 };
 pub use response::{
     ErrorCode, ErrorDetails, Event, FailureReason, Failures, Prepared, Response, ResponseEnvelope,

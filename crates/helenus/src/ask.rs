@@ -9,6 +9,7 @@ use helenus_protocol::{
     RequestOptions, Response, ResponseEnvelope, ResultBody, Rows, ServerError, ValueBytes, encode_request,
 };
 
+use crate::clock::Moment;
 use crate::connection::{AttemptFailure, Connection, SubmitError};
 
 /// A request of the driver itself failed.
@@ -32,13 +33,16 @@ pub(crate) async fn ask(
     request: &Request<'_>,
     limit: Duration,
 ) -> Result<Response, AskError> {
-    let pending = connection.submit(Some(crate::clock::now() + limit), |context, out| {
-        let options = RequestOptions {
-            compression: context.compression,
-            ..RequestOptions::default()
-        };
-        encode_request(request, context.version, context.stream, &options, out)
-    })?;
+    let pending = connection.submit(
+        Moment::of(crate::clock::now()).checked_add(limit),
+        |context, out| {
+            let options = RequestOptions {
+                compression: context.compression,
+                ..RequestOptions::default()
+            };
+            encode_request(request, context.version, context.stream, &options, out)
+        },
+    )?;
     let envelope = pending.await?;
     match ResponseEnvelope::decode(&envelope.header, envelope.body)?.response {
         Response::Error(error) => Err(AskError::Server(Arc::new(error))),

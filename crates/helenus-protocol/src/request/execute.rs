@@ -3,11 +3,11 @@
 //! Native protocol v3, v4 and v5 §4.1.6; v5 and DSE_V2 add the result metadata id after the id.
 
 use super::parameters::{PAGE_SIZE, SERIAL_CONSISTENCY, SKIP_METADATA, TIMESTAMP, VALUES};
-use super::{QueryParameters, Request, RequestOptions, encode_request, not_supported};
+use super::{QueryParameters, Request, RequestOptions, Values, encode_request, not_supported};
 use crate::notation::write;
 use crate::{
-    EncodeError, HEADER_LENGTH, MAX_BODY_LENGTH, MetadataIdSupport, Opcode, ProtocolError, ProtocolVersion,
-    Reader, StreamId,
+    ConsistencyLevel, EncodeError, HEADER_LENGTH, MAX_BODY_LENGTH, MetadataIdSupport, Opcode, ProtocolError,
+    ProtocolVersion, Reader, StreamId,
 };
 
 /// Runs a prepared statement.
@@ -64,18 +64,45 @@ pub fn encode_execute(
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
     let bare = !options.tracing && options.custom_payload.is_none() && options.compression.is_none();
-    if bare && execute.encode_plain(version, stream, out) {
+    if bare
+        && let Some(plain) = PlainExecute::of(execute)
+        && plain.encode(version, stream, out)
+    {
         return Ok(());
     }
     encode_request(&Request::Execute(*execute), version, stream, options, out)
 }
 
-impl Execute<'_> {
-    /// Appends the envelope and returns true, if there is nothing in it beyond positional values, page size, serial
-    /// consistency and timestamp, and nothing is too long.
+/// What most requests have of an [`Execute`]: values by position, page size, serial consistency and timestamp.
+#[derive(Clone, Copy, Debug)]
+pub struct PlainExecute<'a> {
+    /// As in [`Execute`].
+    pub id: &'a [u8],
+    /// As in [`Execute`].
+    pub result_metadata_id: Option<&'a [u8]>,
+    /// As the rest in [`QueryParameters`].
+    pub consistency: ConsistencyLevel,
+    /// Values for the bind markers.
+    pub values: Values<'a>,
+    /// Rows come without their columns.
+    pub skip_metadata: bool,
+    /// Rows in a page.
+    pub page_size: Option<i32>,
+    /// Consistency of the Paxos phase.
+    pub serial_consistency: Option<ConsistencyLevel>,
+    /// Microseconds since the epoch.
+    pub timestamp: Option<i64>,
+}
+
+/// The usual length of the id of a prepared statement, which is an MD5 sum.
+const USUAL_ID: usize = 16;
+/// An envelope up to its values, with an id of that length, flags of one byte, and no result metadata id.
+const USUAL_HEAD: usize = HEADER_LENGTH + 2 + USUAL_ID + 2 + 1 + 2;
+
+impl<'a> PlainExecute<'a> {
+    /// The same request; `None` when it has more than this.
     #[inline]
-    fn encode_plain(&self, version: ProtocolVersion, stream: StreamId, out: &mut Vec<u8>) -> bool {
-        let features = version.features();
+    fn of(execute: &Execute<'a>) -> Option<Self> {
         let QueryParameters {
             consistency,
             values,
@@ -88,89 +115,150 @@ impl Execute<'_> {
             keyspace: None,
             now_in_seconds: None,
             continuous_paging: None,
-        } = self.parameters
+        } = execute.parameters
         else {
-            return false;
+            return None;
         };
-        let (metadata_id, metadata_length) = match (features.result_metadata_id, self.result_metadata_id) {
-            (MetadataIdSupport::Present, id) => {
-                let id = id.unwrap_or_default();
-                (id, 2 + id.len())
-            }
-            (MetadataIdSupport::Absent, None) => (&[][..], 0),
+        Some(Self {
+            id: execute.id,
+            result_metadata_id: execute.result_metadata_id,
+            consistency,
+            values,
+            skip_metadata,
+            page_size,
+            serial_consistency,
+            timestamp,
+        })
+    }
+
+    /// Appends a whole envelope without any flag, and returns true; or does nothing and returns false, when
+    /// [`encode_execute`] has to be asked: something is too long, or not known to the version.
+    #[inline]
+    pub fn encode(&self, version: ProtocolVersion, stream: StreamId, out: &mut Vec<u8>) -> bool {
+        let features = version.features();
+        let metadata_id = match (features.result_metadata_id, self.result_metadata_id) {
+            (MetadataIdSupport::Present, id) => Some(id.unwrap_or_default()),
+            (MetadataIdSupport::Absent, None) => None,
             (MetadataIdSupport::Absent, Some(_)) => return false,
         };
+        let values = &self.values;
         if values.names || values.has_unset && !features.unset_values {
             return false;
         }
-        let (Ok(id_length), Ok(metadata_id_length)) =
-            (u16::try_from(self.id.len()), u16::try_from(metadata_id.len()))
-        else {
-            return false;
-        };
+        let (has_values, has_page_size) = (values.count != 0, self.page_size.is_some());
+        let (has_serial, has_timestamp) = (self.serial_consistency.is_some(), self.timestamp.is_some());
+        let flag = |flag, present| if present { flag } else { 0 };
+        let flags = flag(VALUES, has_values)
+            | flag(SKIP_METADATA, self.skip_metadata)
+            | flag(PAGE_SIZE, has_page_size)
+            | flag(SERIAL_CONSISTENCY, has_serial)
+            | flag(TIMESTAMP, has_timestamp);
+        let tail =
+            usize::from(has_page_size) * 4 + usize::from(has_serial) * 2 + usize::from(has_timestamp) * 8;
 
-        // Consistency and flags; the rest is there when its flag is.
-        let mut length = 2 + self.id.len() + metadata_length + if features.wide_flags { 6 } else { 3 };
-        let mut flags = 0;
-        let mut has = |flag, present, bytes| {
-            if present {
-                flags |= flag;
-                length += bytes;
+        match (<&[u8; USUAL_ID]>::try_from(self.id), metadata_id) {
+            (Ok(id), None) if has_values && !features.wide_flags => {
+                let length = USUAL_HEAD - HEADER_LENGTH + values.bytes.len() + tail;
+                if length > MAX_BODY_LENGTH {
+                    return false;
+                }
+                out.reserve(HEADER_LENGTH + length);
+                let mut head = [0; USUAL_HEAD];
+                head[..HEADER_LENGTH].copy_from_slice(&header(version, stream, length));
+                head[HEADER_LENGTH + 1] = USUAL_ID as u8;
+                head[HEADER_LENGTH + 2..][..USUAL_ID].copy_from_slice(id);
+                let [c0, c1] = self.consistency.code().to_be_bytes();
+                let [n0, n1] = values.count.to_be_bytes();
+                // The flags that there are here are below 0x80.
+                head[HEADER_LENGTH + 2 + USUAL_ID..].copy_from_slice(&[c0, c1, flags as u8, n0, n1]);
+                out.extend_from_slice(&head);
             }
-        };
-        has(VALUES, values.count != 0, 2 + values.bytes.len());
-        has(SKIP_METADATA, skip_metadata, 0);
-        has(PAGE_SIZE, page_size.is_some(), 4);
-        has(SERIAL_CONSISTENCY, serial_consistency.is_some(), 2);
-        has(TIMESTAMP, timestamp.is_some(), 8);
-        if length > MAX_BODY_LENGTH {
-            return false;
+            (_, metadata_id) => {
+                if !self.encode_head(metadata_id, flags, tail, version, stream, out) {
+                    return false;
+                }
+            }
         }
-
-        out.reserve(HEADER_LENGTH + length);
-        let [stream0, stream1] = stream.raw().to_be_bytes();
-        // At most MAX_BODY_LENGTH.
-        let [l0, l1, l2, l3] = (length as u32).to_be_bytes();
-        let [id0, id1] = id_length.to_be_bytes();
-        out.extend_from_slice(&[
-            version.number(),
-            0,
-            stream0,
-            stream1,
-            Opcode::Execute.code(),
-            l0,
-            l1,
-            l2,
-            l3,
-            id0,
-            id1,
-        ]);
-        out.extend_from_slice(self.id);
-        if metadata_length != 0 {
-            write::short(out, metadata_id_length);
-            out.extend_from_slice(metadata_id);
-        }
-        let [c0, c1] = consistency.code().to_be_bytes();
-        let [f0, f1, f2, f3] = flags.to_be_bytes();
-        let [n0, n1] = values.count.to_be_bytes();
-        // The count stands there only with values.
-        let counted = if values.count == 0 { 0 } else { 2 };
-        match features.wide_flags {
-            true => out.extend_from_slice(&[c0, c1, f0, f1, f2, f3, n0, n1][..6 + counted]),
-            false => out.extend_from_slice(&[c0, c1, f3, n0, n1][..3 + counted]),
-        }
-        if counted != 0 {
+        if has_values {
             out.extend_from_slice(values.bytes);
         }
-        if let Some(page_size) = page_size {
-            write::int(out, page_size);
-        }
-        if let Some(consistency) = serial_consistency {
-            write::consistency(out, consistency);
-        }
-        if let Some(timestamp) = timestamp {
-            write::long(out, timestamp);
+        match (self.page_size, self.serial_consistency, self.timestamp) {
+            (Some(page_size), None, Some(timestamp)) => {
+                let mut tail = [0; 12];
+                tail[..4].copy_from_slice(&page_size.to_be_bytes());
+                tail[4..].copy_from_slice(&timestamp.to_be_bytes());
+                out.extend_from_slice(&tail);
+            }
+            (Some(page_size), None, None) => write::int(out, page_size),
+            _ => self.encode_tail(out),
         }
         true
     }
+
+    /// What stands before the values: see [`PlainExecute::encode`].
+    fn encode_head(
+        &self,
+        metadata_id: Option<&[u8]>,
+        flags: u32,
+        tail: usize,
+        version: ProtocolVersion,
+        stream: StreamId,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let wide_flags = version.features().wide_flags;
+        let metadata_length = metadata_id.map_or(0, |id| 2 + id.len());
+        // The count stands there only with values.
+        let counted = if self.values.count == 0 { 0 } else { 2 };
+        let flags_length = if wide_flags { 4 } else { 1 };
+        let length = 2 + self.id.len() + metadata_length + 2 + flags_length + counted;
+        let values = if counted == 0 { 0 } else { self.values.bytes.len() };
+        let length = length + values + tail;
+        let (Ok(id_length), Ok(metadata_id_length)) = (
+            u16::try_from(self.id.len()),
+            u16::try_from(metadata_id.unwrap_or_default().len()),
+        ) else {
+            return false;
+        };
+        if length > MAX_BODY_LENGTH {
+            return false;
+        }
+        out.reserve(HEADER_LENGTH + length);
+        out.extend_from_slice(&header(version, stream, length));
+        write::short(out, id_length);
+        out.extend_from_slice(self.id);
+        if let Some(metadata_id) = metadata_id {
+            write::short(out, metadata_id_length);
+            out.extend_from_slice(metadata_id);
+        }
+        let [c0, c1] = self.consistency.code().to_be_bytes();
+        let [f0, f1, f2, f3] = flags.to_be_bytes();
+        let [n0, n1] = self.values.count.to_be_bytes();
+        match wide_flags {
+            true => out.extend_from_slice(&[c0, c1, f0, f1, f2, f3, n0, n1][..6 + counted]),
+            false => out.extend_from_slice(&[c0, c1, f3, n0, n1][..3 + counted]),
+        }
+        true
+    }
+
+    /// What stands behind the values.
+    fn encode_tail(&self, out: &mut Vec<u8>) {
+        if let Some(page_size) = self.page_size {
+            write::int(out, page_size);
+        }
+        if let Some(consistency) = self.serial_consistency {
+            write::consistency(out, consistency);
+        }
+        if let Some(timestamp) = self.timestamp {
+            write::long(out, timestamp);
+        }
+    }
+}
+
+/// The header of an EXECUTE without flags, whose body is no longer than [`MAX_BODY_LENGTH`].
+#[inline]
+fn header(version: ProtocolVersion, stream: StreamId, length: usize) -> [u8; HEADER_LENGTH] {
+    let [stream0, stream1] = stream.raw().to_be_bytes();
+    let [l0, l1, l2, l3] = (length as u32).to_be_bytes();
+    let opcode = Opcode::Execute.code();
+    [version.number(), 0, stream0, stream1, opcode, l0, l1, l2, l3]
 }

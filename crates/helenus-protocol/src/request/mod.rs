@@ -17,7 +17,7 @@ mod tests;
 mod values;
 
 pub use batch::{Batch, BatchEntry, BatchKind};
-pub use execute::{Execute, encode_execute};
+pub use execute::{Execute, PlainExecute, encode_execute};
 pub use handshake::{AuthResponse, EventKind, Register, Startup};
 pub use parameters::{ContinuousPaging, QueryParameters};
 pub use prepare::Prepare;

@@ -25,8 +25,9 @@ use super::heartbeat::{Heartbeat, HeartbeatAction};
 use super::pending::PendingResponse;
 use super::read_buffer::ReadBuffers;
 use super::shared::{Shared, Submitter};
-use super::slab::{Delivery, Moment};
+use super::slab::Delivery;
 use super::unseen;
+use crate::clock::Moment;
 
 /// Reads before other tasks get their turn.
 const READS_PER_POLL: usize = 16;
@@ -105,7 +106,7 @@ impl IoTask {
             }
             let now = crate::clock::now();
             self.heartbeat.handle_read(now);
-            let moment = self.shared.slab.moment(now);
+            let moment = Moment::of(now);
             self.shared.note_read(moment);
             while let Some(envelope) = self.decoder.next().map_err(CloseCause::Protocol)? {
                 self.hand_out(envelope, moment)?;
@@ -182,6 +183,7 @@ impl IoTask {
             let sweep_at = self
                 .shared
                 .sweep_at()
+                .map(Moment::instant)
                 .map(|at| not_before.map_or(at, |first| at.max(first)));
             let timeouts = [
                 sweep_at,
@@ -206,7 +208,7 @@ impl IoTask {
 
     fn handle_timeout(&mut self, now: Instant, sweep_at: Option<Instant>) -> Result<(), CloseCause> {
         if sweep_at.is_some_and(|at| at <= now) {
-            self.shared.sweep(now);
+            self.shared.sweep(Moment::of(now));
             self.swept = Some(now);
         }
         self.buffers.handle_timeout(now);

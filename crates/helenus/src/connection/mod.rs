@@ -36,7 +36,7 @@ mod writer;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use helenus_protocol::{Compression, EncodeError, InboundDecoder, ProtocolVersion, SegmentEncoder};
 
@@ -53,6 +53,7 @@ pub(crate) use pages::{NoPage, PageLimits, PageSession};
 pub(crate) use pending::PendingResponse;
 pub(crate) use shared::EncodeContext;
 
+use crate::clock::Moment;
 use handshake::Established;
 use io_task::IoTask;
 use shared::{Shared, Submitter};
@@ -126,7 +127,7 @@ impl Connection {
     /// [`SubmitError`]: in each case nothing was sent, and the connection is as it was.
     pub(crate) fn submit<E>(
         &self,
-        deadline: Option<Instant>,
+        deadline: Option<Moment>,
         encode: E,
     ) -> Result<PendingResponse, SubmitError>
     where
@@ -141,7 +142,7 @@ impl Connection {
     /// As [`Connection::submit`].
     pub(crate) fn submit_pages<E>(
         &self,
-        deadline: Option<Instant>,
+        deadline: Option<Moment>,
         limits: &PageLimits,
         encode: E,
     ) -> Result<(PendingResponse, PageSession), SubmitError>

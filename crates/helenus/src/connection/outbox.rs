@@ -2,14 +2,13 @@
 //!
 //! Invariants: the buffer holds whole envelopes only. The writer is taken out while somebody writes, so two can never.
 
-use std::time::Instant;
-
 use helenus_protocol::{EncodeError, EnvelopeHeader, HEADER_LENGTH, StreamId};
 
 use super::error::CloseReason;
 use super::shared::EncodeContext;
 use super::slab::{FreeIds, Slab};
 use super::writer::Writer;
+use crate::clock::Moment;
 
 /// What one lock guards.
 pub(super) struct Outbox {
@@ -32,7 +31,7 @@ pub(super) struct Outbox {
     pub(super) free: FreeIds,
     pub(super) submitted: u64,
     /// The I/O task sweeps the deadlines at this time, or earlier.
-    pub(super) sweep_at: Option<Instant>,
+    pub(super) sweep_at: Option<Moment>,
 }
 
 /// How far a connection is on its way.

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use helenus_protocol::{
     EncodeError, Envelope, ProtocolError, Request, RequestOptions, Revise, ServerError, StreamId,
@@ -18,6 +18,7 @@ use super::error::{ConnectionError, SubmitError};
 use super::pending::PendingResponse;
 use super::shared::{EncodeContext, Shared, Submitter};
 use super::slab::{Closed, Paged, PagesEnd, Window};
+use crate::clock::Moment;
 
 /// How many pages may wait to be read.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +77,7 @@ impl PageSession {
     /// Sends the request: see [`Connection::submit_pages`](super::Connection::submit_pages).
     pub(super) fn begin<E>(
         shared: &Arc<Shared>,
-        deadline: Option<Instant>,
+        deadline: Option<Moment>,
         limits: &PageLimits,
         encode: E,
     ) -> Result<(PendingResponse, Self), SubmitError>
@@ -110,9 +111,8 @@ impl PageSession {
         cx: &mut Context<'_>,
         limit: Option<Duration>,
     ) -> Poll<Result<Envelope, NoPage>> {
-        let deadline = limit.and_then(|limit| crate::clock::now().checked_add(limit));
-        let moment = deadline.map(|deadline| self.shared.slab.moment(deadline));
-        let (next, asked) = self.shared.slab.poll_pages(self.stream, cx, moment);
+        let deadline = limit.and_then(|limit| Moment::of(crate::clock::now()).checked_add(limit));
+        let (next, asked) = self.shared.slab.poll_pages(self.stream, cx, deadline);
         if asked.more > 0
             && let Err(error) = self.shared.ask_for_pages(self.stream, self.serial, asked.more)
         {
@@ -199,7 +199,7 @@ impl Shared {
     }
 
     /// A deadline was set for somebody who waits already.
-    fn watch_deadline(&self, deadline: Instant) {
+    fn watch_deadline(&self, deadline: Moment) {
         let mut outbox = self.outbox();
         if outbox.sweep_at.is_none_or(|sweep_at| deadline < sweep_at) {
             outbox.sweep_at = Some(deadline);

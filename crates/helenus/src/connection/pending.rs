@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use helenus_protocol::{Envelope, StreamId};
 
@@ -13,6 +12,7 @@ use super::error::AttemptFailure;
 use super::shared::Shared;
 use super::slab::{Cancelled, Outcome};
 use super::unseen;
+use crate::clock::Moment;
 use crate::observe::NodeMeter;
 
 /// A request that was handed to a connection, and completes with the answer, exactly once.
@@ -56,7 +56,7 @@ impl PendingResponse {
     /// When the answer was read. To be asked for by who has got it, at once: it is a look at what the I/O task wrote down,
     /// which costs less than one at the clock.
     #[inline]
-    pub(crate) fn answered_at(&self) -> Instant {
+    pub(crate) fn answered_at(&self) -> Moment {
         self.shared.read_at()
     }
 }

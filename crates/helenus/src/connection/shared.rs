@@ -10,7 +10,6 @@
 //! `Closed` is set nothing is begun, so [`Slab::fail_all`] reaches everybody.
 
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::time::Instant;
 
 use helenus_protocol::{Compression, EncodeError, ProtocolVersion, StreamId};
 use tokio::sync::Notify;
@@ -21,10 +20,11 @@ use super::handshake::Established;
 use super::hold;
 use super::outbox::{Outbox, State, Undo, streams};
 use super::pending::PendingResponse;
-use super::slab::{Moment, Slab};
+use super::slab::Slab;
 use super::sync::{AtomicBool, AtomicIsize, AtomicU64, AtomicWaker, Mutex, MutexGuard, Ordering, fence};
 use super::writer::Writer;
 use super::{ConnectionConfig, Endpoint};
+use crate::clock::Moment;
 use crate::shard::CacheLine;
 
 /// What an encoder of a request needs to know.
@@ -117,7 +117,7 @@ impl Shared {
     pub(super) fn submit<E>(
         self: &Arc<Self>,
         submitter: Submitter,
-        deadline: Option<Instant>,
+        deadline: Option<Moment>,
         encode: E,
     ) -> Result<PendingResponse, SubmitError>
     where
@@ -204,9 +204,8 @@ impl Shared {
 
     /// When bytes were read last. For who has got an answer: when that was read, or a later read.
     #[inline]
-    pub(super) fn read_at(&self) -> Instant {
-        let at = self.received.0.read_at.load(Ordering::Relaxed);
-        self.slab.instant(Moment::from_raw(at))
+    pub(super) fn read_at(&self) -> Moment {
+        Moment::from_raw(self.received.0.read_at.load(Ordering::Relaxed))
     }
 
     /// Requests of this outbox that are not answered.
@@ -243,12 +242,12 @@ impl Shared {
     }
 
     /// When the deadlines are to be swept.
-    pub(super) fn sweep_at(&self) -> Option<Instant> {
+    pub(super) fn sweep_at(&self) -> Option<Moment> {
         self.outbox().sweep_at
     }
 
     /// Wakes everybody whose deadline is not after `now`.
-    pub(super) fn sweep(&self, now: Instant) {
+    pub(super) fn sweep(&self, now: Moment) {
         // From here on a new deadline is seen either by the sweep, or by its own submit, which finds nothing set.
         self.outbox().sweep_at = None;
         let next = self.slab.sweep(now);

@@ -20,13 +20,12 @@
 
 mod pages;
 
+use helenus_protocol::{Envelope, StreamId};
 use std::sync::{OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
-
-use helenus_protocol::{Envelope, StreamId};
 
 use super::sync::{AtomicU16, AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::clock::Moment;
 use crate::shard::CacheLine;
 use pages::PageQueue;
 pub(super) use pages::{Closed, Paged, PagesEnd, Window};
@@ -40,8 +39,6 @@ pub(super) struct Slab {
     returned: CacheLine<AtomicU16>,
     /// How often continuous paging was begun.
     serials: AtomicU64,
-    /// Where limits are counted from: before all of them.
-    epoch: Instant,
 }
 
 /// The ids that can be given out; its owner's lock guards it.
@@ -99,30 +96,10 @@ const CHUNKS: usize = (StreamId::COUNT / FIRST_CHUNK).ilog2() as usize + 1;
 /// No id: one above the highest.
 const NONE: u16 = StreamId::COUNT as u16;
 
-/// A moment, in nanoseconds since the slab's epoch. Never [`CLOSED`], nor [`NO_LIMIT`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Moment(u64);
-
-impl Moment {
-    /// As a number that an atomic can hold.
-    #[inline]
-    pub(super) fn into_raw(self) -> u64 {
-        self.0
-    }
-
-    /// The moment that was made into this number.
-    #[inline]
-    pub(super) fn from_raw(raw: u64) -> Self {
-        Self(raw)
-    }
-}
-
-/// The limit of a slot that waits for no answer.
+/// The limit of a slot that waits for no answer. No [`Moment`] is this number.
 const CLOSED: u64 = 0;
-/// The limit of a slot whose answer has all the time, or has been seen.
+/// The limit of a slot whose answer has all the time, or has been seen. No [`Moment`] is this number.
 const NO_LIMIT: u64 = u64::MAX;
-/// How long before its first request a slab begins to count: clocks of tests may stand behind the system's.
-const BEFORE: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[repr(align(128))]
 struct Slot {
@@ -168,9 +145,7 @@ impl FreeIds {
 
 impl Slab {
     pub(super) fn new() -> Self {
-        let now = Instant::now();
         Self {
-            epoch: now.checked_sub(BEFORE).unwrap_or(now),
             chunks: [const { OnceLock::new() }; CHUNKS],
             returned: CacheLine(AtomicU16::new(NONE)),
             serials: AtomicU64::new(0),
@@ -203,29 +178,11 @@ impl Slab {
         }
     }
 
-    /// The moment of this instant.
-    #[inline]
-    pub(super) fn moment(&self, instant: Instant) -> Moment {
-        let since = instant.saturating_duration_since(self.epoch).as_nanos();
-        // 584 years from the epoch on there is no limit.
-        Moment(
-            u64::try_from(since)
-                .unwrap_or(NO_LIMIT)
-                .clamp(CLOSED + 1, NO_LIMIT - 1),
-        )
-    }
-
-    /// The instant of this moment.
-    #[inline]
-    pub(super) fn instant(&self, moment: Moment) -> Instant {
-        self.epoch + Duration::from_nanos(moment.0)
-    }
-
     /// A request is about to be sent with this id, just taken.
     #[inline]
-    pub(super) fn begin(&self, id: StreamId, deadline: Option<Instant>) {
+    pub(super) fn begin(&self, id: StreamId, deadline: Option<Moment>) {
         if let Some(slot) = self.slot(id) {
-            let limit = deadline.map_or(NO_LIMIT, |deadline| self.moment(deadline).0);
+            let limit = deadline.map_or(NO_LIMIT, Moment::into_raw);
             slot.limit.store(limit, Ordering::Release);
         }
     }
@@ -244,7 +201,7 @@ impl Slab {
                     State::Waiting(waker) => Some(waker),
                     _ => None,
                 };
-                match limit < now.0 {
+                match limit < now.into_raw() {
                     true => Delivery::Late(waker(std::mem::replace(&mut *state, State::Late)), answer),
                     false => Delivery::Waiting(waker(std::mem::replace(&mut *state, State::Done(answer)))),
                 }
@@ -339,8 +296,8 @@ impl Slab {
     }
 
     /// Wakes everybody whose deadline is not after `now`, and says which deadline is the next.
-    pub(super) fn sweep(&self, now: Instant) -> Option<Instant> {
-        let now = self.moment(now).0;
+    pub(super) fn sweep(&self, now: Moment) -> Option<Moment> {
+        let now = now.into_raw();
         let mut next = NO_LIMIT;
         for slot in self.slots() {
             match slot.limit.load(Ordering::Acquire) {
@@ -374,7 +331,7 @@ impl Slab {
                 }
             }
         }
-        (next != NO_LIMIT).then(|| self.epoch + Duration::from_nanos(next))
+        (next != NO_LIMIT).then(|| Moment::from_raw(next))
     }
 
     /// The connection is lost, and this request has never left it.

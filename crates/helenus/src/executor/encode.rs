@@ -1,8 +1,9 @@
 //! From a request to the envelope on a connection: EXECUTE, QUERY or BATCH, in the connection's protocol version.
 
 use helenus_protocol::{
-    Batch, BatchEntry, CustomPayload, EncodeError, Execute, MetadataIdSupport, ProtocolVersion, Query,
-    QueryParameters, Request as Message, RequestOptions as EnvelopeOptions, encode_execute, encode_request,
+    Batch, BatchEntry, CustomPayload, EncodeError, Execute, MetadataIdSupport, PlainExecute, ProtocolVersion,
+    Query, QueryParameters, Request as Message, RequestOptions as EnvelopeOptions, encode_execute,
+    encode_request,
 };
 
 use super::job::Job;
@@ -35,19 +36,61 @@ pub(super) fn encode_prepared(
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
     let version = context.version;
+    let skip_metadata = metadata.is_some_and(|metadata| skips_metadata(core, metadata, version));
+    let result_metadata_id = match version.features().result_metadata_id {
+        MetadataIdSupport::Present => metadata.and_then(|metadata| metadata.id.as_deref()),
+        MetadataIdSupport::Absent => None,
+    };
+    if is_plain(job, context) {
+        let plain = PlainExecute {
+            id: &core.id,
+            result_metadata_id,
+            consistency: job.consistency,
+            values: job.request.values.values(),
+            skip_metadata,
+            page_size: job.page_size,
+            serial_consistency: job.serial_consistency,
+            timestamp: job.request.timestamp,
+        };
+        if plain.encode(version, context.stream, out) {
+            return Ok(());
+        }
+    }
+    encode_in_full(job, &core.id, result_metadata_id, skip_metadata, context, out)
+}
+
+/// Whether there is nothing to be said of a prepared statement beyond what most requests have.
+#[inline]
+fn is_plain(job: &Job, context: EncodeContext) -> bool {
+    let options = job.request.options();
+    !options.tracing
+        && options.custom_payload.is_none()
+        && options.now_in_seconds.is_none()
+        && context.compression.is_none()
+        && job.request.paging_state.is_none()
+        && job.watch.payload().is_none()
+}
+
+#[cold]
+fn encode_in_full(
+    job: &Job,
+    id: &[u8],
+    result_metadata_id: Option<&[u8]>,
+    skip_metadata: bool,
+    context: EncodeContext,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
     let mut parameters = parameters(job);
     // It was given when the statement was prepared.
     parameters.keyspace = None;
-    parameters.skip_metadata = metadata.is_some_and(|metadata| skips_metadata(core, metadata, version));
+    parameters.skip_metadata = skip_metadata;
     let execute = Execute {
-        id: &core.id,
-        result_metadata_id: match version.features().result_metadata_id {
-            MetadataIdSupport::Present => metadata.and_then(|metadata| metadata.id.as_deref()),
-            MetadataIdSupport::Absent => None,
-        },
+        id,
+        result_metadata_id,
         parameters,
     };
-    encode_execute(&execute, version, context.stream, &envelope(job, context), out)
+    let envelope = envelope(job, context);
+    encode_execute(&execute, context.version, context.stream, &envelope, out)
 }
 
 /// Appends the envelope of an attempt that is answered by pages; `next_pages` of them come unasked where the node heeds that.

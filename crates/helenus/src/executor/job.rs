@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use helenus_protocol::{ColumnSpec, ConsistencyLevel};
 
@@ -10,6 +10,7 @@ use super::continuous::Paging;
 use super::encode;
 use super::request::{Request, Statement};
 use super::speculating::Run;
+use crate::clock::Moment;
 use crate::connection::{PendingResponse, SubmitError};
 use crate::error::{Attempt, AttemptError, RequestError, RequestErrorKind};
 use crate::observe::{AttemptKind, Watch};
@@ -26,7 +27,7 @@ pub(super) struct Job {
     pub(super) consistency: ConsistencyLevel,
     pub(super) serial_consistency: Option<ConsistencyLevel>,
     pub(super) page_size: Option<i32>,
-    pub(super) deadline: Option<Instant>,
+    pub(super) deadline: Option<Moment>,
     pub(super) plan: QueryPlan,
     /// The node of the current attempt.
     pub(super) node: Option<PlannedNode>,
@@ -85,7 +86,7 @@ impl Job {
         let page_size = options.page_size.unwrap_or_else(|| profile.page_size());
         let page_size = (page_size > 0).then_some(page_size);
         // One look at the clock for everything.
-        let now = crate::clock::now();
+        let now = Moment::of(crate::clock::now());
         let deadline = limit(profile, &request).and_then(|limit| now.checked_add(limit));
         let plan = plan(
             session,
@@ -358,7 +359,7 @@ impl Job {
     /// How long the request may still take, all attempts together.
     pub(super) fn time_left(&self) -> Option<Duration> {
         self.deadline
-            .map(|deadline| deadline.saturating_duration_since(crate::clock::now()))
+            .map(|deadline| deadline.since(Moment::of(crate::clock::now())))
     }
 
     /// Another execution of the same request, which takes its nodes from the plan that both share.

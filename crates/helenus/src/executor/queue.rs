@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
 use super::job::Job;
-use crate::clock;
+use crate::clock::{self, Moment};
 use crate::connection::{PendingResponse, SubmitError};
 use crate::error::{AttemptError, RequestErrorKind};
 use crate::pool::InLine;
@@ -47,7 +47,7 @@ pub(super) async fn wait_for_room(job: &mut Job) -> Result<PendingResponse, Requ
     let time_is_up = async {
         match (deadline, session.cluster().runtime()) {
             (Some(deadline), Ok(runtime)) => {
-                sleep(runtime, deadline.saturating_duration_since(clock::now())).await;
+                sleep(runtime, deadline.since(Moment::of(clock::now()))).await;
             }
             _ => std::future::pending().await,
         }

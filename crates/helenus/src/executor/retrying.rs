@@ -139,8 +139,7 @@ pub(super) async fn pause(job: &Job, delay: Duration) -> bool {
     if delay.is_zero() {
         return true;
     }
-    let now = crate::clock::now();
-    let in_time = job.deadline.is_none_or(|deadline| now + delay < deadline);
+    let in_time = job.time_left().is_none_or(|left| delay < left);
     let Ok(runtime) = job.session.cluster().runtime() else {
         return false;
     };

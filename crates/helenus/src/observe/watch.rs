@@ -14,6 +14,7 @@ use tracing::Span;
 use super::request_id::PAYLOAD_KEY;
 use super::tracker::{AttemptInfo, RequestEnd, RequestInfo, RequestTracker};
 use super::{Cause, span};
+use crate::clock::Moment;
 use crate::cluster::Node;
 use crate::connection::PendingResponse;
 use crate::error::{AttemptError, RequestError};
@@ -35,7 +36,7 @@ pub(crate) enum AttemptKind {
 #[derive(Debug)]
 pub(crate) struct Watch {
     /// When it began, if anybody wants to know.
-    started: Option<Instant>,
+    started: Option<Moment>,
     /// Attempts sent.
     sent: u32,
     ended: bool,
@@ -102,7 +103,7 @@ impl Watch {
         request: &Request,
         consistency: ConsistencyLevel,
         page_size: Option<i32>,
-        now: Option<Instant>,
+        now: Option<Moment>,
     ) -> Self {
         let options = session.meter().options();
         let closely = options.watches_requests() || span::wanted();
@@ -111,7 +112,7 @@ impl Watch {
             false => None,
         };
         Self {
-            started: (options.latency || closely).then(|| now.unwrap_or_else(Instant::now)),
+            started: (options.latency || closely).then(|| now.unwrap_or_else(|| Moment::of(Instant::now()))),
             sent: 0,
             ended: false,
             more,
@@ -172,7 +173,7 @@ impl Watch {
             started: self
                 .started
                 .filter(|_| self.sent == 1)
-                .unwrap_or_else(Instant::now),
+                .map_or_else(Instant::now, Moment::instant),
             number: self.sent,
             speculative,
             span,
@@ -221,9 +222,7 @@ impl Watch {
             return self.succeeded(session, result);
         };
         let started = self.started.filter(|_| session.meter().options().latency);
-        meter.answered_at_once(
-            started.map(|started| attempt.answered_at().saturating_duration_since(started)),
-        );
+        meter.answered_at_once(started.map(|started| attempt.answered_at().since(started)));
         self.ended = true;
         if self.more.is_some() {
             self.tell_success(result);
@@ -244,11 +243,13 @@ impl Watch {
             let started = self
                 .under_way(result.coordinator())
                 .map(|attempt| attempt.started);
-            let latency = started.or(self.started).map(|started| started.elapsed());
+            let latency = started
+                .or_else(|| self.started())
+                .map(|started| started.elapsed());
             let latency = latency.filter(|_| meter.options().latency);
             meter.node(result.coordinator()).answered(latency);
         }
-        meter.succeeded(self.started);
+        meter.succeeded(self.started());
         if self.more.is_some() {
             self.tell_success(result);
         }
@@ -275,7 +276,7 @@ impl Watch {
     pub(crate) fn failed(&mut self, session: &SessionShared, error: &mut RequestError) {
         self.ended = true;
         let cause = Cause::of_request(error.kind());
-        session.meter().failed(cause, self.started);
+        session.meter().failed(cause, self.started());
         let Some(closely) = self.more.as_ref().and_then(|more| more.closely.as_ref()) else {
             return;
         };
@@ -312,6 +313,11 @@ impl Watch {
         self.tell_end(node.as_ref(), |tracker, info, end| tracker.on_cancel(info, end));
     }
 
+    /// When it began.
+    fn started(&self) -> Option<Instant> {
+        self.started.map(Moment::instant)
+    }
+
     fn span(&self) -> Option<&Span> {
         Some(&self.more.as_ref()?.closely.as_ref()?.span)
     }
@@ -344,7 +350,7 @@ impl Watch {
         span::record_end(&closely.span, node, self.sent, more.speculative);
         let end = RequestEnd {
             node,
-            latency: self.started.map_or(Duration::ZERO, |started| started.elapsed()),
+            latency: self.started().map_or(Duration::ZERO, |started| started.elapsed()),
             attempts: self.sent,
         };
         closely.tell(|tracker, info| what(tracker, info, &end));

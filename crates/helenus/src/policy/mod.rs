@@ -25,4 +25,5 @@ pub use speculative::{
     SpeculativeSchedule,
 };
 pub use throttle::RequestThrottle;
+pub(crate) use timestamp::Timestamps;
 pub use timestamp::{MonotonicTimestamps, TimestampGenerator};

@@ -1,8 +1,11 @@
 //! Timestamps of mutations, made by the client so that its own writes are ordered as it made them.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::clock::Moment;
 
 /// Gives each request that has no timestamp of its own one. A request keeps it over all its attempts.
 pub trait TimestampGenerator: fmt::Debug + Send + Sync {
@@ -17,14 +20,42 @@ pub trait TimestampGenerator: fmt::Debug + Send + Sync {
     }
 }
 
+/// Where a session has its timestamps from.
+#[derive(Clone, Debug)]
+pub(crate) enum Timestamps {
+    /// Its cluster's own generator.
+    Monotonic(Arc<MonotonicTimestamps>),
+    /// One that the program has given.
+    Other(Arc<dyn TimestampGenerator>),
+    /// It leaves them to the servers.
+    OfServers,
+}
+
+impl Default for Timestamps {
+    fn default() -> Self {
+        Self::Monotonic(Arc::default())
+    }
+}
+
+impl Timestamps {
+    /// The next one, at this moment.
+    #[inline]
+    pub(crate) fn next_at(&self, now: Moment) -> Option<i64> {
+        match self {
+            Self::Monotonic(generator) => Some(generator.next_at_moment(now)),
+            Self::Other(generator) => generator.next_at(now.instant()),
+            Self::OfServers => None,
+        }
+    }
+}
+
 /// The system's clock, except that every timestamp is greater than the one before, even when the clock stands still or jumps
 /// back.
 #[derive(Debug)]
 pub struct MonotonicTimestamps {
     last: AtomicI64,
-    /// Where the two below are counted from, in microseconds.
-    start: Instant,
-    /// The system's clock when the monotonic clock stood at `start`, as of the last look at both.
+    /// The system's clock when the monotonic clock stood at its beginning, as of the last look at both; in microseconds, as
+    /// the next one.
     origin: AtomicI64,
     /// When both were looked at.
     looked: AtomicI64,
@@ -38,7 +69,6 @@ impl Default for MonotonicTimestamps {
     fn default() -> Self {
         Self {
             last: AtomicI64::new(0),
-            start: Instant::now(),
             origin: AtomicI64::new(0),
             // The first look is still to come.
             looked: AtomicI64::new(i64::MIN),
@@ -53,10 +83,10 @@ impl MonotonicTimestamps {
     }
 
     /// The system's clock at this instant, by `look` when the last look at it was too long ago.
-    fn clock_at(&self, now: Instant, look: impl FnOnce() -> i64) -> i64 {
-        let since = now.saturating_duration_since(self.start);
+    #[inline]
+    fn clock_at(&self, now: Moment, look: impl FnOnce() -> i64) -> i64 {
         // Far from 292,000 years.
-        let since = since.as_secs() as i64 * 1_000_000 + i64::from(since.subsec_micros());
+        let since = (now.into_raw() / 1_000) as i64;
         let looked = self.looked.load(Ordering::Acquire);
         if since.wrapping_sub(looked) as u64 <= TRUSTED as u64 {
             return self.origin.load(Ordering::Relaxed) + since;
@@ -67,6 +97,13 @@ impl MonotonicTimestamps {
         clock
     }
 
+    /// As [`TimestampGenerator::next_at`].
+    #[inline]
+    pub(crate) fn next_at_moment(&self, now: Moment) -> i64 {
+        self.next_after(self.clock_at(now, system_clock))
+    }
+
+    #[inline]
     fn next_after(&self, clock: i64) -> i64 {
         let mut last = self.last.load(Ordering::Relaxed);
         loop {
@@ -88,7 +125,7 @@ impl TimestampGenerator for MonotonicTimestamps {
     }
 
     fn next_at(&self, now: Instant) -> Option<i64> {
-        Some(self.next_after(self.clock_at(now, system_clock)))
+        Some(self.next_at_moment(Moment::of(now)))
     }
 }
 
@@ -114,7 +151,8 @@ mod tests {
     #[test]
     fn between_two_looks_at_the_systems_clock_time_goes_by_as_the_monotonic_clock_says() {
         let timestamps = MonotonicTimestamps::new();
-        let after = |micros| timestamps.start + Duration::from_micros(micros);
+        let start = Moment::of(Instant::now());
+        let after = |micros| start.checked_add(Duration::from_micros(micros)).unwrap();
         let unasked = || panic!("it was looked at a moment ago");
         assert_eq!(timestamps.clock_at(after(0), || 5_000_000), 5_000_000);
         assert_eq!(timestamps.clock_at(after(1), unasked), 5_000_001);

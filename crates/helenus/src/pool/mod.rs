@@ -17,13 +17,14 @@ pub(crate) use size::{Limits, PoolConfig};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use helenus_protocol::EncodeError;
 use tokio::sync::{Notify, watch};
 
 use crate::ask::{AskError, query};
+use crate::clock::Moment;
 use crate::cluster::Node;
 use crate::connection::{
     CloseReason, ConnectError, Connection, ConnectionConfig, EncodeContext, PendingResponse, SubmitError,
@@ -132,7 +133,7 @@ impl Pool {
     pub(crate) fn submit<E>(
         &self,
         in_turn: bool,
-        deadline: Option<Instant>,
+        deadline: Option<Moment>,
         encode: E,
     ) -> Result<PendingResponse, AttemptError>
     where
@@ -171,7 +172,7 @@ impl Pool {
         &self,
         connections: &[Connection],
         grow_at: usize,
-        deadline: Option<Instant>,
+        deadline: Option<Moment>,
         encode: &E,
     ) -> Result<PendingResponse, SubmitError>
     where

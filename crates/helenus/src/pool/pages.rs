@@ -1,11 +1,11 @@
 //! Requests that are answered by pages.
 
 use std::cmp::Reverse;
-use std::time::Instant;
 
 use helenus_protocol::EncodeError;
 
 use super::Pool;
+use crate::clock::Moment;
 use crate::connection::{EncodeContext, PageLimits, PageSession, PendingResponse, SubmitError};
 use crate::error::AttemptError;
 
@@ -14,7 +14,7 @@ impl Pool {
     pub(crate) fn submit_pages<E>(
         &self,
         in_turn: bool,
-        deadline: Option<Instant>,
+        deadline: Option<Moment>,
         limits: &PageLimits,
         encode: E,
     ) -> Result<(PendingResponse, PageSession), AttemptError>

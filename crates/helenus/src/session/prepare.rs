@@ -9,6 +9,7 @@ use helenus_protocol::{
 };
 
 use super::SessionShared;
+use crate::clock::Moment;
 use crate::cluster::Node;
 use crate::connection::{AttemptFailure, EncodeContext, SubmitError};
 use crate::error::{Attempt, AttemptError, RequestError, RequestErrorKind};
@@ -33,7 +34,7 @@ pub(super) async fn prepare_since(
     let limit = options
         .timeout
         .map_or_else(|| profile.timeout(), |timeout| timeout.limit());
-    let deadline = limit.and_then(|limit| begin.checked_add(limit));
+    let deadline = limit.and_then(|limit| Moment::of(begin).checked_add(limit));
     let plan = match &options.plan {
         Some(nodes) => crate::policy::QueryPlan::list(Arc::clone(nodes)),
         None => {
@@ -102,11 +103,11 @@ async fn prepare_on_others(
     session: &SessionShared,
     done: &Arc<Node>,
     statement: &SimpleStatement,
-    deadline: Option<Instant>,
+    deadline: Option<Moment>,
 ) {
     // A node that does not answer is not waited for as long as the statement itself.
-    let limit = crate::clock::now() + session.cluster().config.control_timeout;
-    let deadline = Some(deadline.map_or(limit, |deadline| deadline.min(limit)));
+    let limit = Moment::of(crate::clock::now()).checked_add(session.cluster().config.control_timeout);
+    let deadline = deadline.into_iter().chain(limit).min();
     let nodes: Vec<_> = session
         .pools()
         .iter()
@@ -124,7 +125,7 @@ async fn prepare_on(
     session: &SessionShared,
     node: &Arc<Node>,
     statement: &SimpleStatement,
-    deadline: Option<Instant>,
+    deadline: Option<Moment>,
 ) -> Result<Prepared, AttemptError> {
     let options = statement.options();
     let pending = {

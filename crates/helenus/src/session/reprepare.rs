@@ -5,7 +5,7 @@
 //! up for when the statement is executed there.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -15,6 +15,7 @@ use helenus_protocol::{
 
 use super::SessionShared;
 use super::prepare::encode_prepare;
+use crate::clock::Moment;
 use crate::connection::AttemptFailure;
 use crate::error::AttemptError;
 use crate::pool::Pool;
@@ -27,7 +28,7 @@ const AT_A_TIME: usize = 16;
 pub(crate) async fn prepare_again(
     pool: &Pool,
     statement: &PreparedCore,
-    deadline: Option<Instant>,
+    deadline: Option<Moment>,
 ) -> Result<Prepared, AttemptError> {
     let pending = pool.submit(false, deadline, |context, out| {
         let keyspace = statement.keyspace.as_deref();
@@ -97,7 +98,7 @@ async fn prepare_within(
     statement: Arc<PreparedCore>,
     limit: Duration,
 ) -> (Arc<PreparedCore>, Result<Prepared, AttemptError>) {
-    let deadline = crate::clock::now().checked_add(limit);
+    let deadline = Moment::of(crate::clock::now()).checked_add(limit);
     let answer = prepare_again(pool, &statement, deadline).await;
     (statement, answer)
 }

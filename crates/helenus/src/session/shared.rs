@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use futures_util::StreamExt as _;
@@ -12,6 +12,7 @@ use tokio::time::sleep_until;
 use super::cache::PreparedCache;
 use super::known::KnownStatements;
 use super::reprepare;
+use crate::clock::Moment;
 use crate::cluster::{ClusterConfig, ClusterShared, ClusterState, Node, WarmUp};
 use crate::connection::{CloseReason, ConnectionConfig, VersionChoice};
 use crate::error::RequestErrorKind;
@@ -154,9 +155,10 @@ impl SessionShared {
         self.throttle.as_ref()
     }
 
-    /// A timestamp for a request that is made at this instant.
-    pub(crate) fn next_timestamp(&self, now: Instant) -> Option<i64> {
-        self.cluster.config.timestamps.as_ref()?.next_at(now)
+    /// A timestamp for a request that is made at this moment.
+    #[inline]
+    pub(crate) fn next_timestamp(&self, now: Moment) -> Option<i64> {
+        self.cluster.config.timestamps.next_at(now)
     }
 
     pub(crate) fn keyspace(&self) -> Option<Arc<str>> {

@@ -27,8 +27,7 @@ use crate::connection::{ConnectionConfig, VersionChoice};
 use crate::error::ConfigurationError;
 use crate::observe::ObserveOptions;
 use crate::policy::{
-    ExponentialReconnection, MonotonicTimestamps, ReconnectionPolicy, RequestThrottle, RetryBudget,
-    TimestampGenerator,
+    ExponentialReconnection, ReconnectionPolicy, RequestThrottle, RetryBudget, TimestampGenerator, Timestamps,
 };
 use crate::pool::PoolConfig;
 use crate::profile::ExecutionProfile;
@@ -69,7 +68,7 @@ pub struct ClusterBuilder {
     profile: ExecutionProfile,
     other_profiles: Vec<ExecutionProfile>,
     reconnection: Arc<dyn ReconnectionPolicy>,
-    timestamps: Option<Arc<dyn TimestampGenerator>>,
+    timestamps: Timestamps,
     retry_budget: Option<RetryBudget>,
     request_throttle: Option<RequestThrottle>,
     named_profiles: Vec<(String, ExecutionProfile)>,
@@ -102,7 +101,7 @@ pub(crate) struct ClusterConfig {
     pub(crate) profile: ExecutionProfile,
     pub(crate) other_profiles: Vec<ExecutionProfile>,
     pub(crate) reconnection: Arc<dyn ReconnectionPolicy>,
-    pub(crate) timestamps: Option<Arc<dyn TimestampGenerator>>,
+    pub(crate) timestamps: Timestamps,
     pub(crate) retry_budget: Option<RetryBudget>,
     pub(crate) request_throttle: Option<RequestThrottle>,
     pub(crate) named_profiles: Vec<(String, ExecutionProfile)>,
@@ -148,7 +147,7 @@ impl ClusterBuilder {
             profile: ExecutionProfile::default(),
             other_profiles: Vec::new(),
             reconnection: Arc::new(ExponentialReconnection::default()),
-            timestamps: Some(Arc::new(MonotonicTimestamps::new())),
+            timestamps: Timestamps::default(),
             retry_budget: Some(RetryBudget::default()),
             request_throttle: None,
             named_profiles: Vec::new(),
@@ -330,9 +329,9 @@ impl ClusterBuilder {
         self
     }
 
-    /// Gives requests their timestamps; `None` leaves them to the server. [`MonotonicTimestamps`] by default.
+    /// Gives requests their timestamps; `None` leaves them to the server. [`MonotonicTimestamps`](crate::policy::MonotonicTimestamps) by default.
     pub fn timestamp_generator(mut self, generator: impl Into<Option<Arc<dyn TimestampGenerator>>>) -> Self {
-        self.timestamps = generator.into();
+        self.timestamps = generator.into().map_or(Timestamps::OfServers, Timestamps::Other);
         self
     }
 

@@ -17,6 +17,7 @@ use loom::sync::Mutex;
 use loom::thread;
 
 use super::*;
+use crate::clock::Moment;
 use crate::connection::error::{AttemptFailure, CloseReason, SubmitError};
 use crate::connection::handshake::Established;
 use crate::connection::pending::PendingResponse;
@@ -212,7 +213,7 @@ fn hand_out(shared: &Shared, stream: StreamId) {
         length: 0,
     };
     let body = Bytes::new();
-    let now = shared.slab.moment(std::time::Instant::now());
+    let now = Moment::of(std::time::Instant::now());
     match shared.slab.complete(stream, Envelope { header, body }, now) {
         Delivery::Waiting(waker) | Delivery::Late(waker, _) => {
             shared.count_answer(false);

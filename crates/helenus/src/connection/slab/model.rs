@@ -2,7 +2,7 @@
 //! `RUSTFLAGS="--cfg helenus_loom" cargo test -p helenus --lib slab::model`
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use helenus_protocol::{Direction, EnvelopeFlags, EnvelopeHeader, Opcode, ProtocolVersion};
@@ -27,7 +27,7 @@ fn answer(id: StreamId) -> Envelope {
 fn begun(deadline: Option<Instant>) -> (Arc<Slab>, FreeIds, StreamId) {
     let (slab, mut free) = (Arc::new(Slab::new()), FreeIds::new());
     let id = slab.take_id(&mut free).expect("a free id");
-    slab.begin(id, deadline);
+    slab.begin(id, deadline.map(Moment::of));
     (slab, free, id)
 }
 
@@ -37,7 +37,7 @@ fn deliver(slab: &Slab, id: StreamId) -> Delivery {
 }
 
 fn deliver_at(slab: &Slab, id: StreamId, now: Instant) -> Delivery {
-    match slab.complete(id, answer(id), slab.moment(now)) {
+    match slab.complete(id, answer(id), Moment::of(now)) {
         Delivery::Waiting(waker) | Delivery::Late(waker, _) => {
             if let Some(waker) = waker {
                 waker.wake();
@@ -89,7 +89,7 @@ fn promise_3_deadline_beside_the_answer_ends_in_one_of_them() {
         let io = thread::spawn({
             let slab = Arc::clone(&slab);
             move || {
-                slab.sweep(now);
+                slab.sweep(Moment::of(now));
                 matches!(deliver_at(&slab, id, now), Delivery::Orphan(_))
             }
         });
@@ -108,7 +108,7 @@ fn answer_past_the_deadline_is_a_timeout_whoever_sees_it_first() {
         let io = thread::spawn({
             let slab = Arc::clone(&slab);
             move || {
-                slab.sweep(now);
+                slab.sweep(Moment::of(now));
                 matches!(
                     deliver_at(&slab, id, now + Duration::from_nanos(1)),
                     Delivery::Orphan(_)

@@ -17,7 +17,8 @@ use std::task::{Context, Poll, Waker};
 
 use helenus_protocol::{Envelope, Opcode, ResponseEnvelope, StreamId};
 
-use super::{Moment, MutexGuard, NO_LIMIT, Ordering, Outcome, Slab, Slot, State};
+use super::{MutexGuard, NO_LIMIT, Ordering, Outcome, Slab, Slot, State};
+use crate::clock::Moment;
 
 /// How many pages may wait to be read.
 #[derive(Clone, Copy, Debug)]

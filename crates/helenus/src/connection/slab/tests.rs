@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use helenus_protocol::{Direction, EnvelopeFlags, EnvelopeHeader, Opcode, ProtocolVersion};
@@ -39,7 +39,7 @@ fn answer(id: StreamId, body: &'static [u8]) -> Envelope {
 
 fn begin(slab: &Slab, free: &mut FreeIds, deadline: Option<Instant>) -> StreamId {
     let id = slab.take_id(free).expect("a free id");
-    slab.begin(id, deadline);
+    slab.begin(id, deadline.map(Moment::of));
     id
 }
 
@@ -54,7 +54,7 @@ fn complete(slab: &Slab, id: StreamId, body: &'static [u8]) -> Delivery {
 }
 
 fn complete_at(slab: &Slab, id: StreamId, body: &'static [u8], now: Instant) -> Delivery {
-    match slab.complete(id, answer(id, body), slab.moment(now)) {
+    match slab.complete(id, answer(id, body), Moment::of(now)) {
         Delivery::Waiting(waker) | Delivery::Late(waker, _) => {
             if let Some(waker) = waker {
                 waker.wake();
@@ -123,7 +123,7 @@ fn fault_11_late_answer_after_a_timeout_is_dropped_and_only_then_the_id_is_free(
     let now = Instant::now();
     let id = begin(&slab, &mut free, Some(now));
     assert_eq!(poll(&slab, id, &count), Poll::Pending);
-    assert_eq!(slab.sweep(now), None);
+    assert_eq!(slab.sweep(Moment::of(now)), None);
     assert_eq!(count.get(), 1);
     assert_eq!(poll(&slab, id, &count), Poll::Ready(Outcome::TimedOut));
     let other = begin(&slab, &mut free, None);
@@ -138,7 +138,7 @@ fn answer_between_the_sweep_and_the_poll_still_counts() {
     let (slab, mut free, count) = (Slab::new(), FreeIds::new(), Arc::default());
     let now = Instant::now();
     let id = begin(&slab, &mut free, Some(now));
-    slab.sweep(now);
+    slab.sweep(Moment::of(now));
     assert!(matches!(
         complete_at(&slab, id, b"just", now),
         Delivery::Waiting(_)
@@ -183,10 +183,10 @@ fn sweep_wakes_the_expired_and_tells_the_next_deadline() {
         let id = begin(&slab, &mut free, deadline);
         assert_eq!(poll(&slab, id, count), Poll::Pending);
     }
-    assert_eq!(slab.sweep(now), Some(later(1)));
-    assert_eq!(slab.sweep(later(1)), Some(later(2)));
-    assert_eq!(slab.sweep(later(2)), Some(later(3)));
-    assert_eq!(slab.sweep(later(9)), None);
+    assert_eq!(slab.sweep(Moment::of(now)), Some(Moment::of(later(1))));
+    assert_eq!(slab.sweep(Moment::of(later(1))), Some(Moment::of(later(2))));
+    assert_eq!(slab.sweep(Moment::of(later(2))), Some(Moment::of(later(3))));
+    assert_eq!(slab.sweep(Moment::of(later(9))), None);
     assert_eq!(
         counts.iter().map(|count| count.get()).collect::<Vec<_>>(),
         [1, 0, 1, 1]

@@ -77,9 +77,11 @@ impl Statement {
             },
         });
         let options = RequestOptions::default();
-        let pending = self.connection.submit(Some(deadline), |context, out| {
-            encode_request(&request, context.version, context.stream, &options, out)
-        });
+        let pending = self
+            .connection
+            .submit(Some(Moment::of(deadline)), |context, out| {
+                encode_request(&request, context.version, context.stream, &options, out)
+            });
         let answer = pending.unwrap().await.unwrap();
         let answer = ResponseEnvelope::decode(&answer.header, answer.body).unwrap();
         assert!(matches!(answer.response, Response::Result(_)));

@@ -9,6 +9,8 @@ mod opening;
 mod real;
 mod requests;
 
+use std::time::Instant;
+
 use helenus_protocol::{Envelope, Request, RequestOptions, ResponseEnvelope, encode_request};
 
 use super::*;
@@ -24,7 +26,7 @@ fn submit_until(
     deadline: Option<Instant>,
     request: &Request<'_>,
 ) -> Result<PendingResponse, SubmitError> {
-    connection.submit(deadline, |context, out| {
+    connection.submit(deadline.map(Moment::of), |context, out| {
         let options = RequestOptions {
             compression: context.compression,
             ..RequestOptions::default()
