@@ -10,6 +10,7 @@
 
 use std::ffi::CStr;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 use pyo3::exceptions::PySystemError;
 use pyo3::ffi;
@@ -28,6 +29,12 @@ pub(crate) fn untrack(object: &Bound<'_, PyAny>) {
             ffi::PyObject_GC_UnTrack(object.as_ptr().cast());
         }
     }
+}
+
+/// Whether nobody holds `object` but the one who lends it.
+pub(crate) fn is_unshared(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: `object` is alive; its count is read.
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) == 1 }
 }
 
 /// Whether `object` is on the collector's lists.
@@ -191,7 +198,7 @@ impl Drop for View<'_> {
     }
 }
 
-/// A number that any bytes of its size are a value of.
+/// What an array can hold one after the other.
 pub(crate) trait Number: Copy {
     /// Its names in the buffer protocol, in the byte order of the machine.
     const FORMATS: &[&CStr];
@@ -206,8 +213,8 @@ macro_rules! numbers {
 }
 
 numbers! {
+    bool: c"?";
     i8: c"b";
-    u8: c"B";
     i16: c"h";
     i32: c"i", c"l";
     i64: c"l", c"q";
@@ -215,7 +222,7 @@ numbers! {
     f64: c"d";
 }
 
-/// The numbers of a fresh NumPy array that is filled with zeros.
+/// The numbers of a fresh NumPy array, which hold anything until they are written.
 pub(crate) struct NumberSlots<'py, T: Number> {
     view: View<'py>,
     length: usize,
@@ -233,12 +240,12 @@ impl<'py, T: Number> NumberSlots<'py, T> {
         })
     }
 
-    /// All of them.
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
+    /// All of them, to be written.
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [MaybeUninit<T>] {
         // SAFETY: `View::over` has checked that the memory holds `length` numbers of this kind, aligned, one after the
-        // other; NumPy has set it to zero, and any bytes are a `T`. Nobody else knows the array yet, and this borrows
-        // the only door to its memory.
-        unsafe { std::slice::from_raw_parts_mut(self.view.buffer.buf.cast::<T>(), self.length) }
+        // other; nothing is claimed about their values. Nobody else knows the array yet, and this borrows the only door to
+        // its memory.
+        unsafe { std::slice::from_raw_parts_mut(self.view.buffer.buf.cast::<MaybeUninit<T>>(), self.length) }
     }
 }
 
@@ -257,20 +264,32 @@ impl<'py> ObjectSlots<'py> {
         Ok(Self { view, length })
     }
 
-    /// Puts `item` into the element at `index`.
-    pub(crate) fn set(&self, index: usize, item: Bound<'py, PyAny>) -> PyResult<()> {
-        if index >= self.length {
-            return Err(PySystemError::new_err(
-                "an array has fewer elements than a page has rows",
-            ));
+    /// Puts `items` into the elements from `first` on, up to the first that is an error.
+    pub(crate) fn fill<E: From<PyErr>>(
+        &self,
+        first: usize,
+        items: impl ExactSizeIterator<Item = Result<Bound<'py, PyAny>, E>>,
+    ) -> Result<(), E> {
+        let count = items.len();
+        if self.length.checked_sub(first).is_none_or(|left| count > left) {
+            let error = PySystemError::new_err("an array has fewer elements than a page has rows");
+            return Err(error.into());
         }
-        // SAFETY: `View::over` has checked that the memory holds `length` object pointers, aligned, one after the other,
-        // and `index` is below it. The element takes over the reference given by `into_ptr` and gives up the one that it
-        // held, null or `None`. The thread is attached, shown by `item`; nobody else knows the array yet.
-        unsafe {
-            let slot = self.view.buffer.buf.cast::<*mut ffi::PyObject>().add(index);
-            let before = std::mem::replace(&mut *slot, item.into_ptr());
-            ffi::Py_XDECREF(before);
+        for (index, item) in items.take(count).enumerate() {
+            let item = item?;
+            // SAFETY: `View::over` has checked that the memory holds `length` object pointers, aligned, one after the other,
+            // and `first + count` is not above it. The element takes over the reference given by `into_ptr` and gives up the
+            // one that it held, null or `None`. The thread is attached, shown by `item`; nobody else knows the array yet.
+            unsafe {
+                let slot = self
+                    .view
+                    .buffer
+                    .buf
+                    .cast::<*mut ffi::PyObject>()
+                    .add(first + index);
+                let before = std::mem::replace(&mut *slot, item.into_ptr());
+                ffi::Py_XDECREF(before);
+            }
         }
         Ok(())
     }

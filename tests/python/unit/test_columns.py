@@ -112,8 +112,11 @@ def test_numbers_are_masked_arrays_in_the_order_of_the_machine(kind: str, cell: 
     assert array.shape == (3,)
     assert array.tolist() == [value, None, value]
     assert array.mask.tolist() == [False, True, False]
+    assert (array == value).tolist() == [True, None, True]
     array[0] = 1
     assert array[0] == 1
+    array[1] = 1
+    assert array.mask.tolist() == [False, False, False]
 
 
 @pytest.mark.parametrize(("kind", "cell", "dtype", "value"), NUMBERS)
@@ -159,6 +162,70 @@ def test_pages_of_every_size_keep_their_order(count: int) -> None:
     expected[count // 2] = None
     assert page["a"].tolist() == expected
     assert page["b"].tolist() == [f"{number:08x}" for number in range(count)]
+
+
+FIXED = {"a": "int", "b": "bigint", "c": "boolean", "d": "timestamp", "e": "uuid"}
+MINUTE = 60_000
+
+
+def fixed_row(number: int) -> list[str | None]:
+    cells = [f"{number:08x}", f"{-number % (1 << 64):016x}", f"{number % 2:02x}", f"{number * MINUTE:016x}"]
+    return [*cells, f"{number:032x}"]
+
+
+def fixed_values(number: int) -> list[Any]:
+    when = datetime.datetime(1970, 1, 1) + datetime.timedelta(minutes=number)
+    return [number, -number, number % 2 == 1, when, UUID(int=number)]
+
+
+@pytest.mark.parametrize("nulls", [[], [0], [999], [3, 400, 401, 777], range(0, 1000, 7), range(1000)])
+@pytest.mark.parametrize("column", [0, 2, 3, 4])
+def test_nulls_are_found_among_rows_of_one_length(nulls: Any, column: int) -> None:
+    rows: Rows = [fixed_row(number) for number in range(1000)]
+    expected = [fixed_values(number) for number in range(1000)]
+    for row in nulls:
+        rows[row][column] = "" if row % 2 and column != 2 else None
+        expected[row][column] = None
+    page = decode(NumpyProtocolHandler, FIXED, rows).parsed_rows
+    for index, name in enumerate(FIXED):
+        assert page[name].tolist() == [row[index] for row in expected]
+    assert page["a"].mask.tolist() == [row[0] is None for row in expected]
+
+
+def test_timestamps_of_a_column_may_be_days_apart() -> None:
+    moments = [0, -1, 86_399_999, 86_400_000, -62_135_596_800_000, 253_402_300_799_999, 1, -86_400_000, -86_400_001]
+    array = column(NumpyProtocolHandler, "timestamp", *[f"{moment % (1 << 64):016x}" for moment in moments])
+    epoch = datetime.datetime(1970, 1, 1)
+    assert array.tolist() == [epoch + datetime.timedelta(milliseconds=moment) for moment in moments]
+
+
+@pytest.mark.parametrize("row", [0, 500, 999])
+def test_rows_of_one_length_may_not_have_values_of_another(row: int) -> None:
+    rows: Rows = [[f"{number:08x}", f"{number:016x}"] for number in range(1000)]
+    rows[row].reverse()
+    with pytest.raises(DriverException, match=r'Failed decoding result column "a"'):
+        decode(NumpyProtocolHandler, {"a": "int", "b": "bigint"}, rows)
+
+
+def test_an_array_keeps_its_memory_when_others_come_and_go() -> None:
+    from cassandra.protocol import NumpyColumnsProtocolHandler
+
+    def page(number: int, count: int) -> Any:
+        return column(NumpyColumnsProtocolHandler, "bigint", *[f"{number:016x}"] * count)
+
+    large = 20_000
+    kept = page(1, large)
+    slices = [page(number, large)[-1:] for number in range(2, 5)]
+    for number in range(5, 9):
+        array = page(number, large + number)
+        assert array.flags.writeable
+        assert array.flags.aligned
+        assert np.all(array == number)
+        array[0] = 77
+    assert np.all(kept == 1)
+    assert [int(slice[0]) for slice in slices] == [2, 3, 4]
+    vectors = [column(NumpyColumnsProtocolHandler, "vector<float, 3>", *["3f800000" * 3] * large) for _ in range(3)]
+    assert all(np.all(array == 1) and array.shape == (large, 3) for array in vectors)
 
 
 @pytest.mark.parametrize("kind", ["int", "bigint", "double"])

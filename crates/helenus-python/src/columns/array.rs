@@ -1,16 +1,19 @@
 //! One column on its way into a NumPy array.
 //!
-//! The array is allocated by NumPy itself and filled through the buffer protocol, so nothing here depends on NumPy's
+//! The array is made by NumPy itself and filled through the buffer protocol, so nothing here depends on NumPy's
 //! headers or version. Values of a fixed size are stored in the byte order of the machine, with a mask that says which
 //! are null; all else is an array of objects in which a null is `None`.
 
-use pyo3::exceptions::PySystemError;
+use std::mem::MaybeUninit;
+
+use pyo3::exceptions::{PyMemoryError, PySystemError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
+use pyo3::types::PyBool;
 
-use crate::decode::{DecodePlan, Decoder};
+use super::{masked, memory, numpy};
+use crate::declined::Declined;
+use crate::decode::{DecodePlan, Decoder, Timestamps};
 use crate::raw::{CollectorPause, Number, NumberSlots, ObjectSlots};
 
 /// A column, and how far it is.
@@ -27,8 +30,7 @@ enum Store<'py> {
     Big(Numbers<'py, i64>),
     Float(Numbers<'py, f32>),
     Double(Numbers<'py, f64>),
-    /// Stored as a byte, then seen as NumPy's bool.
-    Boolean(Numbers<'py, u8>),
+    Boolean(Numbers<'py, bool>),
     /// Days, from an epoch in the middle of the unsigned range.
     Date(Numbers<'py, i64>),
 }
@@ -49,7 +51,7 @@ impl<'py> Column<'py> {
             (Decoder::Double, _) => Numbers::open(py, "f8", "", row_count, dimensions)?.map(Store::Double),
             (Decoder::TinyInt, true) => Numbers::open(py, "i1", "", row_count, dimensions)?.map(Store::Tiny),
             (Decoder::Boolean, true) => {
-                Numbers::open(py, "u1", "?", row_count, dimensions)?.map(Store::Boolean)
+                Numbers::open(py, "?", "", row_count, dimensions)?.map(Store::Boolean)
             }
             (Decoder::Timestamp, true) => {
                 Numbers::open(py, "i8", "M8[ms]", row_count, dimensions)?.map(Store::Big)
@@ -61,7 +63,7 @@ impl<'py> Column<'py> {
                 Numbers::open(py, "i8", "M8[D]", row_count, dimensions)?.map(Store::Date)
             }
             _ => {
-                let array = empty(py)?.call1((row_count, intern!(py, "O")))?;
+                let array = numpy::empty(py)?.call1((row_count, intern!(py, "O")))?;
                 let store = Store::Objects(ObjectSlots::over(&array)?);
                 return Ok(Self { array, store });
             }
@@ -87,10 +89,8 @@ impl<'py> Column<'py> {
             Store::Big(numbers) => numbers.take(py, first, cells, i64::from_be_bytes),
             Store::Float(numbers) => numbers.take(py, first, cells, f32::from_be_bytes),
             Store::Double(numbers) => numbers.take(py, first, cells, f64::from_be_bytes),
-            Store::Boolean(numbers) => numbers.take(py, first, cells, |[byte]| u8::from(byte != 0)),
-            Store::Date(numbers) => numbers.take(py, first, cells, |bytes: [u8; 4]| {
-                i64::from(u32::from_be_bytes(bytes)) - (1 << 31)
-            }),
+            Store::Boolean(numbers) => numbers.take(py, first, cells, |[byte]| byte != 0),
+            Store::Date(numbers) => numbers.take(py, first, cells, days),
         };
         match stored {
             Ok(()) => Ok(()),
@@ -99,22 +99,94 @@ impl<'py> Column<'py> {
         }
     }
 
+    /// Stores the values of rows `first..`, which are each `length` bytes in `rows`; the `cell` is its place in a row and
+    /// the size of its value. False if one of them has another size or needs the class of its type: then nothing is known
+    /// about the elements of these rows, and they are to be stored by [`Column::take`].
+    pub(super) fn take_equal(
+        &mut self,
+        py: Python<'py>,
+        decoder: &Decoder,
+        first: usize,
+        rows: &[u8],
+        length: usize,
+        cell: (usize, usize),
+    ) -> bool {
+        let rows = EqualCells { rows, length, cell };
+        match &mut self.store {
+            Store::Objects(slots) => equal_objects(py, slots, decoder, first, &rows).is_ok(),
+            Store::Tiny(numbers) => numbers.take_equal(first, &rows, i8::from_be_bytes),
+            Store::Small(numbers) => numbers.take_equal(first, &rows, i16::from_be_bytes),
+            Store::Int(numbers) => numbers.take_equal(first, &rows, i32::from_be_bytes),
+            Store::Big(numbers) => numbers.take_equal(first, &rows, i64::from_be_bytes),
+            Store::Float(numbers) => numbers.take_equal(first, &rows, f32::from_be_bytes),
+            Store::Double(numbers) => numbers.take_equal(first, &rows, f64::from_be_bytes),
+            Store::Boolean(numbers) => numbers.take_equal(first, &rows, |[byte]| byte != 0),
+            Store::Date(numbers) => numbers.take_equal(first, &rows, days),
+        }
+    }
+
     /// The finished array.
-    pub(super) fn finish(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    pub(super) fn finish(self) -> PyResult<Bound<'py, PyAny>> {
         let Self { array, store } = self;
         match store {
             Store::Objects(slots) => {
                 drop(slots);
                 Ok(array)
             }
-            Store::Tiny(numbers) => numbers.finish(py, array),
-            Store::Small(numbers) => numbers.finish(py, array),
-            Store::Int(numbers) => numbers.finish(py, array),
-            Store::Big(numbers) | Store::Date(numbers) => numbers.finish(py, array),
-            Store::Float(numbers) => numbers.finish(py, array),
-            Store::Double(numbers) => numbers.finish(py, array),
-            Store::Boolean(numbers) => numbers.finish(py, array),
+            Store::Tiny(numbers) => numbers.finish(array),
+            Store::Small(numbers) => numbers.finish(array),
+            Store::Int(numbers) => numbers.finish(array),
+            Store::Big(numbers) | Store::Date(numbers) => numbers.finish(array),
+            Store::Float(numbers) => numbers.finish(array),
+            Store::Double(numbers) => numbers.finish(array),
+            Store::Boolean(numbers) => numbers.finish(array),
         }
+    }
+}
+
+/// Days from 1970-01-01, which the wire has in the middle of its range (v4 §6.7).
+fn days(bytes: [u8; 4]) -> i64 {
+    i64::from(u32::from_be_bytes(bytes)) - (1 << 31)
+}
+
+/// One column's cells of rows that are equally long.
+struct EqualCells<'a> {
+    rows: &'a [u8],
+    /// The bytes of a row.
+    length: usize,
+    /// Where the cell begins, and the size of its value.
+    cell: (usize, usize),
+}
+
+impl<'a> EqualCells<'a> {
+    /// The bytes of the length, and of the value where it has that.
+    #[inline]
+    fn iter(&self) -> impl ExactSizeIterator<Item = ([u8; 4], &'a [u8])> {
+        let (offset, size) = self.cell;
+        self.rows.chunks_exact(self.length).map(move |row| {
+            let cell = row.get(offset..).and_then(<[u8]>::split_first_chunk::<4>);
+            let (length, rest) = cell.unwrap_or((&[0xff; 4], &[]));
+            (*length, rest.get(..size).unwrap_or_default())
+        })
+    }
+
+    /// The values, each of which has the size of its type.
+    #[inline]
+    fn values(&self) -> impl ExactSizeIterator<Item = Result<&'a [u8], Declined>> {
+        let expected = self.expected();
+        self.iter().map(move |(length, value)| {
+            if length == expected {
+                Ok(value)
+            } else {
+                Err(Declined::Unusual)
+            }
+        })
+    }
+
+    /// The length that each cell should have, as the wire has it.
+    fn expected(&self) -> [u8; 4] {
+        // no such size is ever met, nor is the length of null
+        u32::try_from(self.cell.1).unwrap_or(u32::MAX).to_be_bytes()
     }
 }
 
@@ -128,17 +200,44 @@ fn objects<'py>(
     pause: &mut Option<CollectorPause<'py>>,
 ) -> PyResult<()> {
     let decoder = plan.decoder(index);
-    for (offset, cell) in cells.iter().enumerate() {
-        let value = match decoder.cell(py, *cell) {
-            Ok(value) => value,
-            Err(declined) => {
-                *pause = None;
-                plan.ask_class(py, index, *cell, declined)?
-            }
-        };
-        slots.set(first + offset, value)?;
+    let values = cells.iter().map(|cell| match decoder.cell(py, *cell) {
+        Ok(value) => Ok(value),
+        Err(declined) => {
+            *pause = None;
+            plan.ask_class(py, index, *cell, declined)
+        }
+    });
+    slots.fill(first, values)
+}
+
+fn equal_objects<'py>(
+    py: Python<'py>,
+    slots: &ObjectSlots<'py>,
+    decoder: &Decoder,
+    first: usize,
+    cells: &EqualCells<'_>,
+) -> Result<(), Declined> {
+    match decoder {
+        Decoder::Timestamp => {
+            let mut timestamps = Timestamps::new();
+            let values = cells.values().map(|value| {
+                let bytes = value?.try_into().map_err(|_| Declined::Unusual)?;
+                timestamps.value(py, i64::from_be_bytes(bytes))
+            });
+            slots.fill(first, values)
+        }
+        Decoder::Boolean => {
+            let values = cells.values().map(|value| {
+                let truth = value?.first().is_some_and(|byte| *byte != 0);
+                Ok(PyBool::new(py, truth).to_owned().into_any())
+            });
+            slots.fill(first, values)
+        }
+        decoder => {
+            let values = cells.values().map(|value| decoder.cell(py, Some(value?)));
+            slots.fill(first, values)
+        }
     }
-    Ok(())
 }
 
 /// Why values could not be stored.
@@ -152,14 +251,14 @@ enum NotStored {
 struct Numbers<'py, T: Number> {
     values: NumberSlots<'py, T>,
     /// The mask that every column of single values has; a column of vectors gets one with its first null.
-    mask: Option<(Bound<'py, PyAny>, NumberSlots<'py, u8>)>,
+    mask: Option<(Bound<'py, PyAny>, NumberSlots<'py, bool>)>,
     rows: usize,
     /// Numbers in a vector; 1 for a column of single values.
     dimensions: usize,
     /// A column of vectors: `(rows, dimensions)` even where there is one dimension.
     is_vector: bool,
-    /// What the finished array is seen as, where the buffer protocol has no name for it.
-    seen_as: &'static str,
+    /// What the finished array is to be seen as.
+    seen_as: Option<&'static str>,
 }
 
 /// An array with its store not yet named.
@@ -182,9 +281,29 @@ impl<'py, T: Number> Numbers<'py, T> {
         rows: usize,
         dimensions: Option<usize>,
     ) -> PyResult<Opened<'py, T>> {
-        let array = match dimensions {
-            None => zeros(py)?.call1((rows, dtype))?,
-            Some(dimensions) => zeros(py)?.call1(((rows, dimensions), dtype))?,
+        let count = rows.checked_mul(dimensions.unwrap_or(1));
+        let bytes = count.and_then(|count| count.checked_mul(size_of::<T>()));
+        let (Some(count), Some(bytes)) = (count, bytes) else {
+            return Err(PyMemoryError::new_err("a column is larger than memory"));
+        };
+        let (array, seen_as) = match memory::lend(py, bytes)? {
+            Some(memory) => {
+                let array = numpy::frombuffer(py)?.call1((memory, dtype, count))?;
+                let array = match dimensions {
+                    None => array,
+                    Some(dimensions) => array.call_method1(intern!(py, "reshape"), (rows, dimensions))?,
+                };
+                let dtype = if seen_as.is_empty() { dtype } else { seen_as };
+                (array, Some(dtype))
+            }
+            None if seen_as.is_empty() => (masked::empty(py, (rows, dimensions), dtype)?, None),
+            None => {
+                let array = match dimensions {
+                    None => numpy::empty(py)?.call1((rows, dtype))?,
+                    Some(dimensions) => numpy::empty(py)?.call1(((rows, dimensions), dtype))?,
+                };
+                (array, Some(seen_as))
+            }
         };
         let values = NumberSlots::over(&array)?;
         let mut numbers = Self {
@@ -219,10 +338,12 @@ impl<'py, T: Number> Numbers<'py, T> {
         };
         for (row, ((cell, slot), masked)) in cells.iter().zip(slots).zip(mask).enumerate() {
             match cell {
-                Some(bytes) if let Ok(bytes) = <[u8; N]>::try_from(*bytes) => *slot = read(bytes),
+                Some(bytes) if let Ok(bytes) = <[u8; N]>::try_from(*bytes) => {
+                    slot.write(read(bytes));
+                }
                 None | Some([]) => {
-                    *slot = read([0; N]);
-                    *masked = 1;
+                    slot.write(read([0; N]));
+                    masked.write(true);
                 }
                 Some(_) => return Err(NotStored::Misfit(row)),
             }
@@ -246,21 +367,18 @@ impl<'py, T: Number> Numbers<'py, T> {
         for (row, (cell, slots)) in cells.iter().zip(slots.chunks_exact_mut(dimensions)).enumerate() {
             match cell {
                 None | Some([]) => {
-                    slots.fill(read([0; N]));
+                    slots.fill(MaybeUninit::new(read([0; N])));
                     if self.mask.is_none() {
                         self.mask = Some(mask(py, self.rows, Some(dimensions)).map_err(NotStored::Python)?);
                     }
                     if let Some((_, mask)) = &mut self.mask {
-                        part(mask.as_mut_slice(), (first + row) * dimensions, dimensions)?.fill(1);
+                        part(mask.as_mut_slice(), (first + row) * dimensions, dimensions)?
+                            .fill(MaybeUninit::new(true));
                     }
                 }
                 Some(bytes) => {
-                    let (chunks, rest) = bytes.as_chunks::<N>();
-                    if !rest.is_empty() || chunks.len() != dimensions {
+                    if !store(slots, bytes, &read) {
                         return Err(NotStored::Misfit(row));
-                    }
-                    for (slot, chunk) in slots.iter_mut().zip(chunks) {
-                        *slot = read(*chunk);
                     }
                 }
             }
@@ -268,7 +386,37 @@ impl<'py, T: Number> Numbers<'py, T> {
         Ok(())
     }
 
-    fn finish(self, py: Python<'py>, array: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    /// Stores values of `N` bytes each, none of them null; false if one has another size.
+    fn take_equal<const N: usize>(
+        &mut self,
+        first: usize,
+        cells: &EqualCells<'_>,
+        read: impl Fn([u8; N]) -> T,
+    ) -> bool {
+        let (count, dimensions) = (cells.iter().len(), self.dimensions);
+        let Ok(slots) = part(self.values.as_mut_slice(), first * dimensions, count * dimensions) else {
+            return false;
+        };
+        if self.is_vector {
+            let mut rows = cells.values().zip(slots.chunks_exact_mut(dimensions));
+            return rows.all(|(value, slots)| value.is_ok_and(|value| store(slots, value, &read)));
+        }
+        if cells.cell.1 != N {
+            return false;
+        }
+        let expected = u32::from_be_bytes(cells.expected());
+        let mut differences = 0;
+        for ((length, value), slot) in cells.iter().zip(slots) {
+            let Some(value) = value.first_chunk::<N>() else {
+                return false;
+            };
+            differences |= u32::from_be_bytes(length) ^ expected;
+            slot.write(read(*value));
+        }
+        differences == 0
+    }
+
+    fn finish(self, array: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let Self {
             values,
             mask,
@@ -276,19 +424,35 @@ impl<'py, T: Number> Numbers<'py, T> {
             ..
         } = self;
         drop(values);
-        let array = if seen_as.is_empty() {
-            array
-        } else {
-            array.call_method1(intern!(py, "view"), (seen_as,))?
+        let array = match seen_as {
+            None => array,
+            Some(dtype) => masked::view(&array, dtype)?,
         };
-        let keywords = PyDict::new(py);
-        if let Some((mask, buffer)) = mask {
-            drop(buffer);
-            let mask = mask.call_method1(intern!(py, "view"), (intern!(py, "?"),))?;
-            keywords.set_item(intern!(py, "mask"), mask)?;
+        match mask {
+            None => Ok(array),
+            Some((mask, buffer)) => {
+                drop(buffer);
+                masked::with_mask(array, &mask)
+            }
         }
-        masked_array(py)?.call((array,), Some(&keywords))
     }
+}
+
+/// Stores the elements of a vector; false if their number is another.
+#[inline]
+fn store<T, const N: usize>(
+    slots: &mut [MaybeUninit<T>],
+    bytes: &[u8],
+    read: &impl Fn([u8; N]) -> T,
+) -> bool {
+    let (chunks, rest) = bytes.as_chunks::<N>();
+    if !rest.is_empty() || chunks.len() != slots.len() {
+        return false;
+    }
+    for (slot, chunk) in slots.iter_mut().zip(chunks) {
+        slot.write(read(*chunk));
+    }
+    true
 }
 
 /// `length` slots from `first` on, of memory that was made long enough.
@@ -308,26 +472,11 @@ fn mask<'py>(
     py: Python<'py>,
     rows: usize,
     dimensions: Option<usize>,
-) -> PyResult<(Bound<'py, PyAny>, NumberSlots<'py, u8>)> {
+) -> PyResult<(Bound<'py, PyAny>, NumberSlots<'py, bool>)> {
     let mask = match dimensions {
-        None => zeros(py)?.call1((rows, intern!(py, "u1")))?,
-        Some(dimensions) => zeros(py)?.call1(((rows, dimensions), intern!(py, "u1")))?,
+        None => numpy::zeros(py)?.call1((rows, intern!(py, "?")))?,
+        Some(dimensions) => numpy::zeros(py)?.call1(((rows, dimensions), intern!(py, "?")))?,
     };
     let buffer = NumberSlots::over(&mask)?;
     Ok((mask, buffer))
-}
-
-fn empty(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static EMPTY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    EMPTY.import(py, "numpy", "empty")
-}
-
-fn zeros(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static ZEROS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    ZEROS.import(py, "numpy", "zeros")
-}
-
-fn masked_array(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static MASKED_ARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    MASKED_ARRAY.import(py, "numpy.ma", "MaskedArray")
 }

@@ -7,6 +7,9 @@
 mod array;
 pub(crate) mod handler;
 mod lazy;
+mod masked;
+mod memory;
+mod numpy;
 mod page;
 
 use std::sync::Arc;

@@ -133,6 +133,31 @@ impl Decoder {
         }
     }
 
+    /// How many bytes every value has but those that are null or empty, where that is known.
+    pub(crate) fn fixed_size(&self) -> Option<usize> {
+        match self {
+            Self::Boolean | Self::TinyInt => Some(1),
+            Self::SmallInt => Some(2),
+            Self::Date | Self::Float | Self::Int => Some(4),
+            Self::BigInt | Self::Double | Self::Time | Self::Timestamp => Some(8),
+            Self::Uuid => Some(16),
+            Self::Vector(vector) => vector.element_size?.checked_mul(vector.dimensions),
+            Self::Ascii
+            | Self::Blob
+            | Self::Decimal
+            | Self::Duration
+            | Self::Inet
+            | Self::List(_)
+            | Self::Map(_)
+            | Self::Python
+            | Self::Set(_)
+            | Self::Text
+            | Self::Tuple(_)
+            | Self::UserType(_)
+            | Self::Varint => None,
+        }
+    }
+
     /// Whether the objects can hold no reference back to what holds them, so that a tuple of them needs no collector.
     pub(super) fn is_atomic(&self) -> bool {
         match self {

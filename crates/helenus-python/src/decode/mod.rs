@@ -15,3 +15,4 @@ mod scalar;
 pub(crate) use cell::{Cells, Decoder};
 pub(crate) use factory::RowShape;
 pub(crate) use plan::DecodePlan;
+pub(crate) use scalar::Timestamps;

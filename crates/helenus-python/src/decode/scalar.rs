@@ -166,45 +166,82 @@ pub(super) fn uuid<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
     Ok(uuid)
 }
 
-const DAY: i64 = 86_400;
+const MILLISECONDS_OF_DAY: i64 = 86_400_000;
 /// `datetime.MINYEAR` and `datetime.MAXYEAR` in days from 1970-01-01.
 const FIRST_DAY: i64 = -719_162;
 const LAST_DAY: i64 = 2_932_896;
 
 /// Milliseconds from 1970-01-01 to a naive `datetime` in UTC, exact in every year that Python has.
 pub(super) fn timestamp<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
-    let milliseconds = i64::from_be_bytes(exactly(bytes)?);
-    let microseconds = milliseconds.checked_mul(1000).ok_or(Declined::Unusual)?;
-    let day = microseconds.div_euclid(DAY * 1_000_000);
-    let time = microseconds.rem_euclid(DAY * 1_000_000);
-    if !(FIRST_DAY..=LAST_DAY).contains(&day) {
-        return Err(Declined::Unusual);
+    Timestamps::new().value(py, i64::from_be_bytes(exactly(bytes)?))
+}
+
+/// The timestamps of a column: the date of the one before is kept, as the next is often of the same day.
+pub(crate) struct Timestamps {
+    /// When the day began, in milliseconds from 1970-01-01.
+    begin: i64,
+    year: i32,
+    month: u8,
+    day: u8,
+}
+
+impl Timestamps {
+    /// Knows 1970-01-01.
+    pub(crate) fn new() -> Self {
+        Self {
+            begin: 0,
+            year: 1970,
+            month: 1,
+            day: 1,
+        }
     }
-    let (year, month, day) = civil_from_days(day);
-    let seconds = time / 1_000_000;
-    let part = |value: i64| u8::try_from(value).map_err(|_| Declined::Unusual);
-    let microsecond = u32::try_from(time % 1_000_000).map_err(|_| Declined::Unusual)?;
-    Ok(PyDateTime::new(
-        py,
-        year,
-        month,
-        day,
-        part(seconds / 3600)?,
-        part(seconds / 60 % 60)?,
-        part(seconds % 60)?,
-        microsecond,
-        None,
-    )?
-    .into_any())
+
+    /// Milliseconds from 1970-01-01 to a naive `datetime` in UTC.
+    #[inline]
+    pub(crate) fn value<'py>(&mut self, py: Python<'py>, milliseconds: i64) -> Decoded<'py> {
+        let mut time = milliseconds.wrapping_sub(self.begin);
+        if !(0..MILLISECONDS_OF_DAY).contains(&time) {
+            let days = milliseconds.div_euclid(MILLISECONDS_OF_DAY);
+            if !(FIRST_DAY..=LAST_DAY).contains(&days) {
+                return Err(Declined::Unusual);
+            }
+            (self.year, self.month, self.day) = civil_from_days(days);
+            self.begin = days * MILLISECONDS_OF_DAY;
+            time = milliseconds - self.begin;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "less than a day in milliseconds, and its parts"
+        )]
+        let (hour, minute, second, microsecond) = {
+            let time = time as u32;
+            let (seconds, milliseconds) = (time / 1_000, time % 1_000);
+            let (minutes, second) = (seconds / 60, seconds % 60);
+            (
+                (minutes / 60) as u8,
+                (minutes % 60) as u8,
+                second as u8,
+                milliseconds * 1_000,
+            )
+        };
+        let (year, month, day) = (self.year, self.month, self.day);
+        Ok(PyDateTime::new(py, year, month, day, hour, minute, second, microsecond, None)?.into_any())
+    }
 }
 
 /// Year, month and day of the proleptic Gregorian calendar, for days from 1970-01-01 within years 1 to 9999.
 ///
 /// Days are counted from 0000-03-01, so that the leap day ends its year: a 400-year cycle has 146,097 days.
 fn civil_from_days(days: i64) -> (i32, u8, u8) {
-    let shifted = days + 719_468;
-    let cycle = shifted.div_euclid(146_097);
-    let day_of_cycle = shifted.rem_euclid(146_097);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "306 to 3,652,364"
+    )]
+    let shifted = (days + 719_468) as u32;
+    let cycle = shifted / 146_097;
+    let day_of_cycle = shifted % 146_097;
     let year_of_cycle =
         (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524 - day_of_cycle / 146_096) / 365;
     let day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
@@ -215,10 +252,10 @@ fn civil_from_days(days: i64) -> (i32, u8, u8) {
     } else {
         month_from_march - 9
     };
-    let year = cycle * 400 + year_of_cycle + i64::from(month <= 2);
+    let year = cycle * 400 + year_of_cycle + u32::from(month <= 2);
     #[expect(
         clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap,
         reason = "1 to 9999, 1 to 12, 1 to 31"
     )]
     (year as i32, month as u8, day as u8)
