@@ -28,6 +28,7 @@ mod failures;
 mod future;
 mod made;
 mod metrics;
+mod noted;
 mod policy;
 mod prepared;
 mod profile;
@@ -58,7 +59,7 @@ mod core_module {
     #[pymodule_export]
     use crate::future::ResponseFuture;
     #[pymodule_export]
-    use crate::prepared::PreparedHandle;
+    use crate::prepared::{PreparedBase, PreparedHandle};
     #[pymodule_export]
     use crate::profile::{ResolvedProfile, resolve_profile};
     #[pymodule_export]

@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use helenus::PreparedStatement;
 use helenus_protocol::ColumnSpec;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
-use crate::classes;
 use crate::cqltype::class_of;
 use crate::decode::DecodePlan;
 use crate::encode::{BindPlan, values_of_row};
+use crate::noted::Noted;
+use crate::request::PreparedOptions;
 use crate::session::SessionContext;
+use crate::{classes, raw};
 
 /// The native side of a ``PreparedStatement``, kept as its ``_native`` attribute.
 #[pyclass(name = "PreparedHandle", module = "cassandra._core", frozen)]
@@ -22,6 +24,61 @@ pub(crate) struct PreparedHandle {
     bind_plan: BindPlan,
     decode_plan: Mutex<Option<Arc<DecodePlan>>>,
     custom_payload: Option<Py<PyDict>>,
+}
+
+/// The base class of ``PreparedStatement``: it notices assignments.
+#[pyclass(name = "PreparedBase", module = "cassandra._core", subclass, frozen)]
+#[derive(Default)]
+pub(crate) struct PreparedBase(Noted<Arc<PreparedOptions>>);
+
+impl PreparedBase {
+    /// What requests ask of the statement, unless it has to be asked each time.
+    pub(crate) fn options(
+        &self,
+        slf: &Bound<'_, Self>,
+        work_out: impl FnOnce() -> PyResult<Option<PreparedOptions>>,
+    ) -> Option<Arc<PreparedOptions>> {
+        self.0.get(slf.as_any(), || Ok(work_out()?.map(Arc::new)))
+    }
+}
+
+#[pymethods]
+impl PreparedBase {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self::default()
+    }
+
+    /// So that a statement can be copied.
+    fn __getnewargs__<'py>(&self, py: Python<'py>) -> Bound<'py, PyTuple> {
+        PyTuple::empty(py)
+    }
+
+    fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let outcome = raw::generic_set(slf.as_any(), name, value);
+        slf.get().0.changed();
+        outcome
+    }
+
+    fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        let outcome = raw::generic_delete(slf.as_any(), name);
+        slf.get().0.changed();
+        outcome
+    }
+
+    /// The ``__dict__`` of statements: who has it may assign attributes unnoticed.
+    #[getter]
+    fn _attributes<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.get().0.opened();
+        raw::generic_dict(slf.as_any())
+    }
+
+    #[setter(_attributes)]
+    fn set_attributes(slf: &Bound<'_, Self>, attributes: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().0.opened();
+        raw::set_generic_dict(slf.as_any(), attributes)
+    }
 }
 
 impl PreparedHandle {

@@ -11,6 +11,8 @@
 use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use pyo3::exceptions::PySystemError;
 use pyo3::ffi;
@@ -150,6 +152,54 @@ pub(crate) fn generic_delete(object: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>)
     } else {
         Err(PyErr::fetch(object.py()))
     }
+}
+
+/// The dictionary of an object's attributes, for a class whose `__dict__` is not the usual one.
+pub(crate) fn generic_dict<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: `object` is alive; the call gives a new reference, or null with an exception set.
+    unsafe {
+        Bound::from_owned_ptr_or_err(
+            object.py(),
+            ffi::PyObject_GenericGetDict(object.as_ptr(), std::ptr::null_mut()),
+        )
+    }
+}
+
+/// Gives an object another dictionary of attributes.
+pub(crate) fn set_generic_dict(object: &Bound<'_, PyAny>, dict: &Bound<'_, PyAny>) -> PyResult<()> {
+    // SAFETY: two live objects; the call takes its own reference and reports failure by -1 with an exception set.
+    let outcome =
+        unsafe { ffi::PyObject_GenericSetDict(object.as_ptr(), dict.as_ptr(), std::ptr::null_mut()) };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(PyErr::fetch(object.py()))
+    }
+}
+
+/// The number of what the class of `object` and its bases are now. No other class has it, and Python takes it away when an
+/// attribute of one of them is assigned; `None` until an attribute is asked for again.
+///
+/// Two loads, instead of a look at each attribute.
+pub(crate) fn class_version(object: &Bound<'_, PyAny>) -> Option<u32> {
+    /// `Py_TPFLAGS_VALID_VERSION_TAG`, which says so as well before Python 3.12; it has no meaning in later versions.
+    const NUMBERED: std::ffi::c_ulong = 1 << 19;
+    static FLAG: OnceLock<std::ffi::c_ulong> = OnceLock::new();
+    let flag = *FLAG.get_or_init(|| {
+        if object.py().version_info() < (3, 12) {
+            NUMBERED
+        } else {
+            0
+        }
+    });
+    let class = object.get_type_ptr();
+    // SAFETY: the class of a live object is alive, and the thread is attached. The number is an aligned field that Python
+    // writes while it holds the interpreter, or in one piece where there is no such lock.
+    let (number, flags) = unsafe {
+        let number = AtomicU32::from_ptr(&raw mut (*class).tp_version_tag);
+        (number.load(Ordering::Relaxed), ffi::PyType_GetFlags(class))
+    };
+    (number != 0 && flags & flag == flag).then_some(number)
 }
 
 /// A fresh array's memory, seen through the buffer protocol.

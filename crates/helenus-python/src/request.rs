@@ -22,7 +22,8 @@ use pyo3::types::{PyBytes, PyList, PyString};
 use crate::columns::{self, PageForm};
 use crate::decode::{DecodePlan, RowShape};
 use crate::encode::row_of_values;
-use crate::prepared::PreparedHandle;
+use crate::noted;
+use crate::prepared::{PreparedBase, PreparedHandle};
 use crate::profile::{self, Overrides, ResolvedProfile};
 use crate::result_set::ResultSet;
 use crate::session::{SessionBase, SessionContext};
@@ -433,6 +434,93 @@ fn statement_options<'py>(
     })
 }
 
+/// What an ordinary `PreparedStatement` says about its requests, as long as nobody changes it.
+pub(crate) struct PreparedOptions {
+    native: Py<PreparedHandle>,
+    consistency: Option<ConsistencyLevel>,
+    serial_consistency: Option<ConsistencyLevel>,
+    /// `None`: that of the session.
+    page_size: Option<i32>,
+    idempotent: Option<bool>,
+}
+
+impl PreparedOptions {
+    /// What `statement` says, unless it has to be asked each time.
+    fn of(statement: &Bound<'_, PreparedBase>) -> Option<Arc<Self>> {
+        let statement_object = statement.as_any();
+        statement
+            .get()
+            .options(statement, || Self::work_out(statement_object))
+    }
+
+    fn work_out(statement: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        let py = statement.py();
+        let names = [
+            intern!(py, "_native"),
+            intern!(py, "column_encryption_policy"),
+            intern!(py, "consistency_level"),
+            intern!(py, "serial_consistency_level"),
+            intern!(py, "fetch_size"),
+            intern!(py, "is_idempotent"),
+            intern!(py, "keyspace"),
+            intern!(py, "retry_policy"),
+            intern!(py, "custom_payload"),
+        ];
+        if !noted::are_plain(&statement.get_type(), &names)? {
+            return Ok(None);
+        }
+        let fetch_size = statement.getattr(intern!(py, "fetch_size"))?;
+        let says_size = !fetch_size.is(classes::fetch_size_unset(py)?);
+        if says_size && !noted::is_fixed(&fetch_size) {
+            return Ok(None);
+        }
+        for name in [
+            intern!(py, "consistency_level"),
+            intern!(py, "serial_consistency_level"),
+            intern!(py, "is_idempotent"),
+            intern!(py, "keyspace"),
+        ] {
+            if !noted::is_fixed(&statement.getattr(name)?) {
+                return Ok(None);
+            }
+        }
+        let said = statement_options(statement, Overrides::default())?;
+        if said.retry_policy.is_some() || said.custom_payload.is_some() || encrypts(statement)? {
+            return Ok(None);
+        }
+        let Overrides {
+            consistency,
+            serial_consistency,
+            page_size,
+            idempotent,
+            ..
+        } = said.overrides;
+        Ok(Some(Self {
+            native: native(statement)?.unbind(),
+            consistency,
+            serial_consistency,
+            page_size: says_size.then_some(page_size),
+            idempotent,
+        }))
+    }
+
+    fn over<'py>(&self, defaults: Overrides) -> StatementOptions<'py> {
+        StatementOptions {
+            overrides: Overrides {
+                consistency: self.consistency,
+                serial_consistency: self.serial_consistency,
+                page_size: self.page_size.unwrap_or(defaults.page_size),
+                idempotent: self.idempotent,
+                ..defaults
+            },
+            retry_policy: None,
+            custom_payload: None,
+            // That of a prepared statement is where it was prepared.
+            keyspace: None,
+        }
+    }
+}
+
 /// Rows in a page; `None` puts all rows in one page.
 pub(crate) fn page_size(value: &Bound<'_, PyAny>) -> PyResult<i32> {
     if value.is_none() {
@@ -486,21 +574,27 @@ pub(crate) fn build<'py>(
         );
     }
 
-    let class = query.get_type();
-    if class.is(classes::prepared_statement(py)?) || query.is_instance(classes::prepared_statement(py)?)? {
-        let prepared = native(query)?;
+    if let Ok(statement) = query.cast::<PreparedBase>() {
+        let known = PreparedOptions::of(statement);
+        let prepared = match &known {
+            Some(known) => known.native.bind(py).clone(),
+            None => native(query)?,
+        };
         let row = match prepared
             .get()
             .bind_plan()
             .bind(call.parameters.unwrap_or(&py.None().into_bound(py)))?
         {
-            Some(row) if !encrypts(query)? => row,
+            Some(row) if known.is_some() || !encrypts(query)? => row,
             _ => {
                 let bound = query.call_method1(intern!(py, "bind"), (call.parameters,))?;
                 row_of_values(&bound.getattr(intern!(py, "values"))?)?
             }
         };
-        let options = statement_options(query, defaults)?;
+        let options = match known {
+            Some(known) => known.over(defaults),
+            None => statement_options(query, defaults)?,
+        };
         let outgoing = Statement::Bound {
             prepared: query.clone().unbind(),
             parameters: call.parameters.map(|parameters| parameters.clone().unbind()),

@@ -24,11 +24,12 @@ use crate::columns::{PageForm, PageFormCell};
 use crate::decode::DecodePlan;
 use crate::future::ResponseFuture;
 use crate::made::Made;
+use crate::noted::{self, Noted};
 use crate::prepared::PreparedHandle;
 use crate::profile::{self, ResolvedProfile};
 use crate::request::{self, Call, Outcome};
 use crate::wait::{CompletionQueue, Interrupted, block_on_io, wait_for};
-use crate::{classes, convert, errors, failures, policy};
+use crate::{classes, convert, errors, failures, policy, raw};
 
 /// What everything that belongs to a session needs to know of it.
 pub(crate) struct SessionContext {
@@ -157,6 +158,18 @@ pub(crate) struct SessionBase {
     request_init_callbacks: OnceLock<Py<PyList>>,
     timestamps: MonotonicTimestamps,
     page_form: PageFormCell,
+    noted: Noted<SessionOptions>,
+}
+
+/// What requests ask of the session.
+#[derive(Clone, Copy)]
+struct SessionOptions {
+    /// See [`SessionBase::is_native`].
+    is_native: bool,
+    /// Rows in a page.
+    page_size: i32,
+    /// Whether the session's own generator makes timestamps, or the servers do; `None`: that is asked each time.
+    own_timestamps: Option<bool>,
 }
 
 /// Where the timestamps of requests come from.
@@ -234,8 +247,39 @@ impl SessionBase {
         profile::resolve(&profile)
     }
 
+    /// What requests ask of the session, unless it has to be asked each time.
+    fn options(slf: &Bound<'_, Self>) -> Option<SessionOptions> {
+        let work_out = || {
+            let py = slf.py();
+            let page_size = intern!(py, "default_fetch_size");
+            let use_timestamp = intern!(py, "use_client_timestamp");
+            let generator = intern!(py, "timestamp_generator");
+            if !noted::are_plain(&slf.get_type(), &[page_size, use_timestamp, generator])? {
+                return Ok(None);
+            }
+            let page_size = slf.getattr(page_size)?;
+            let use_timestamp = slf.getattr(use_timestamp)?;
+            if !(noted::is_fixed(&page_size) && noted::is_fixed(&use_timestamp)) {
+                return Ok(None);
+            }
+            Ok(Some(SessionOptions {
+                is_native: Self::ask_whether_native(slf)?,
+                page_size: request::page_size(&page_size)?,
+                own_timestamps: match Self::ask_for_timestamps(slf)? {
+                    Timestamps::Server => Some(false),
+                    Timestamps::Native => Some(true),
+                    Timestamps::Python(_) => None,
+                },
+            }))
+        };
+        slf.get().noted.get(slf.as_any(), work_out)
+    }
+
     /// Rows in a page of statements that say nothing else.
     pub(crate) fn default_page_size(&self, slf: &Bound<'_, Self>) -> PyResult<i32> {
+        if let Some(options) = Self::options(slf) {
+            return Ok(options.page_size);
+        }
         request::page_size(&slf.getattr(intern!(slf.py(), "default_fetch_size"))?)
     }
 
@@ -246,6 +290,14 @@ impl SessionBase {
 
     /// Where the timestamps of requests come from, as the session says now.
     pub(crate) fn timestamps<'py>(slf: &Bound<'py, Self>) -> PyResult<Timestamps<'py>> {
+        match Self::options(slf).and_then(|options| options.own_timestamps) {
+            Some(true) => Ok(Timestamps::Native),
+            Some(false) => Ok(Timestamps::Server),
+            None => Self::ask_for_timestamps(slf),
+        }
+    }
+
+    fn ask_for_timestamps<'py>(slf: &Bound<'py, Self>) -> PyResult<Timestamps<'py>> {
         let py = slf.py();
         if !slf.getattr(intern!(py, "use_client_timestamp"))?.is_truthy()? {
             return Ok(Timestamps::Server);
@@ -345,6 +397,13 @@ impl SessionBase {
 
     /// Whether `execute_async` is the native one: nobody overrode it in a class, or put another on the instance.
     pub(crate) fn is_native(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        match Self::options(slf) {
+            Some(options) => Ok(options.is_native),
+            None => Self::ask_whether_native(slf),
+        }
+    }
+
+    fn ask_whether_native(slf: &Bound<'_, Self>) -> PyResult<bool> {
         static NATIVE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let py = slf.py();
         let name = intern!(py, "execute_async");
@@ -354,7 +413,7 @@ impl SessionBase {
         if !slf.get_type().getattr(name)?.is(native) {
             return Ok(false);
         }
-        let dict = slf.getattr(intern!(py, "__dict__"))?.cast_into::<PyDict>()?;
+        let dict = raw::generic_dict(slf.as_any())?.cast_into::<PyDict>()?;
         Ok(!dict.contains(name)?)
     }
 }
@@ -372,7 +431,33 @@ impl SessionBase {
             request_init_callbacks: OnceLock::new(),
             timestamps: MonotonicTimestamps::new(),
             page_form: PageFormCell::default(),
+            noted: Noted::default(),
         }
+    }
+
+    fn __setattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let outcome = raw::generic_set(slf.as_any(), name, value);
+        slf.get().noted.changed();
+        outcome
+    }
+
+    fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        let outcome = raw::generic_delete(slf.as_any(), name);
+        slf.get().noted.changed();
+        outcome
+    }
+
+    /// The ``__dict__`` of sessions: who has it may assign attributes unnoticed.
+    #[getter]
+    fn _attributes<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.get().noted.opened();
+        raw::generic_dict(slf.as_any())
+    }
+
+    #[setter(_attributes)]
+    fn set_attributes(slf: &Bound<'_, Self>, attributes: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().noted.opened();
+        raw::set_generic_dict(slf.as_any(), attributes)
     }
 
     /// Open the session's connections.

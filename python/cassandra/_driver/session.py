@@ -52,6 +52,9 @@ class Session(_core.SessionBase):
 
     __module__ = "cassandra.cluster"
 
+    __dict__ = _core.SessionBase._attributes
+    """Requests keep what the session says until an attribute is assigned; who has this may do so unnoticed."""
+
     cluster: Cluster = None  # type: ignore[assignment]
     """The cluster that the session belongs to."""
     hosts: Any = None

@@ -6,13 +6,13 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cassandra import ProtocolVersion, consistency_value_to_name
+from cassandra import ProtocolVersion, _core, consistency_value_to_name
 from cassandra._query import MODULE
 from cassandra._query.statement import FETCH_SIZE_UNSET, UNSET_VALUE, Statement, join_key_components
 from cassandra.policies import ColDesc, RetryPolicy
 
 
-class PreparedStatement:
+class PreparedStatement(_core.PreparedBase):
     """A statement that nodes have parsed and keep under an id; made by ``Session.prepare``.
 
     Prepare a statement once and keep it; it can be used by many threads. Options set on it are taken over by statements
@@ -49,6 +49,9 @@ class PreparedStatement:
     """Which bind markers make up the partition key, in its order; ``None`` if not all of it is bound."""
     serial_consistency_level: int | None = None
     """The level of the Paxos round of a conditional statement."""
+
+    __dict__ = _core.PreparedBase._attributes
+    """Requests keep what the statement says until an attribute is assigned; who has this may do so unnoticed."""
 
     _routing_key_index_set: frozenset[int] | None = None
     _native: Any = None

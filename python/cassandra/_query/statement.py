@@ -187,7 +187,7 @@ class HostTargetingStatement:
         if combined is None:
             combined = type(kind.__name__, (cls, kind), {"__module__": MODULE, "__doc__": cls.__doc__})
             cls._combined[kind] = combined
-        return object.__new__(combined)
+        return super(HostTargetingStatement, combined).__new__(combined)  # type: ignore[misc]
 
     def __init__(self, inner_statement: Any, target_host: Any) -> None:
         vars(self).update(vars(inner_statement))
