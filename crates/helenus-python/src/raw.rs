@@ -118,6 +118,32 @@ pub(crate) fn tuple_subclass<'py>(
     }
 }
 
+/// A list of the floats that `float` makes of `values`.
+///
+/// `PyList::new` asks of each whether it is an error, and whether it is an object already.
+pub(crate) fn list_of_floats<'py, T>(
+    py: Python<'py>,
+    values: &[T],
+    float: impl Fn(&T) -> f64,
+) -> PyResult<Bound<'py, PyAny>> {
+    let size = ffi::Py_ssize_t::try_from(values.len())
+        .map_err(|_| PySystemError::new_err("a vector has too many elements"))?;
+    // SAFETY: the thread is attached. The list has `size` empty places and is owned by `list` at once; `index` is below
+    // `size`, which fitted, and `PyList_SET_ITEM` takes over the reference to a float that is not null. All places are
+    // set when the list is handed out; those that an error leaves empty are allowed in a list that is dropped.
+    unsafe {
+        let list = Bound::from_owned_ptr_or_err(py, ffi::PyList_New(size))?;
+        for (index, value) in values.iter().enumerate() {
+            let float = ffi::PyFloat_FromDouble(float(value));
+            if float.is_null() {
+                return Err(PyErr::fetch(py));
+            }
+            ffi::PyList_SET_ITEM(list.as_ptr(), index as ffi::Py_ssize_t, float);
+        }
+        Ok(list)
+    }
+}
+
 /// Makes an instance of `class` without calling its `__new__` or `__init__`.
 ///
 /// For classes that keep their state in slots or in their dictionary; the caller sets all of it.

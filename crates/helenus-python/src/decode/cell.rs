@@ -2,8 +2,9 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
 
+use super::arenas;
 use super::scalar::{self, unsigned_vint};
 
 use crate::declined::Declined;
@@ -319,6 +320,7 @@ impl VectorDecoder {
         let list = self.list(py, bytes)?;
         if self.element.is_number() {
             raw::untrack(&list);
+            arenas::made(py, self.dimensions);
         }
         Ok(list)
     }
@@ -330,8 +332,8 @@ impl VectorDecoder {
                     return Err(Declined::Unusual);
                 };
                 self.check_count(chunks.len())?;
-                let floats = chunks.iter().map(|chunk| f64::from(f32::from_be_bytes(*chunk)));
-                Ok(PyList::new(py, floats.map(|float| PyFloat::new(py, float)))?.into_any())
+                raw::list_of_floats(py, chunks, |chunk| f64::from(f32::from_be_bytes(*chunk)))
+                    .map_err(Declined::from)
             }
             (element, Some(size)) => {
                 let chunks = bytes.chunks_exact(size);

@@ -7,6 +7,7 @@
 //! no UTF-8, a date outside of Python's calendar, a custom type) they decline, and the class of `cassandra.cqltypes`
 //! decodes the same bytes: its result or its error is what the program sees.
 
+mod arenas;
 mod cell;
 mod factory;
 mod plan;
