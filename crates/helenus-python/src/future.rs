@@ -274,21 +274,25 @@ impl ResponseFuture {
     fn settle(slf: &Bound<'_, Self>, outcome: &Arc<Outcome>, deliveries: &mut Deliveries) {
         let py = slf.py();
         let this = slf.get();
+        let more_pages = this.leaves_more(outcome);
         let (callbacks, errbacks, waiters) = {
             let mut waiting = lock(&this.waiting);
             if std::mem::replace(&mut waiting.settled, true) {
                 return;
             }
-            let clone = |list: &[Callback]| {
-                list.iter()
-                    .map(|callback| callback.clone_ref(py))
-                    .collect::<Vec<_>>()
-            };
-            (
-                clone(&waiting.callbacks),
-                clone(&waiting.errbacks),
-                std::mem::take(&mut waiting.waiters),
-            )
+            let waiters = std::mem::take(&mut waiting.waiters);
+            if more_pages {
+                let clone = |list: &[Callback]| {
+                    list.iter()
+                        .map(|callback| callback.clone_ref(py))
+                        .collect::<Vec<_>>()
+                };
+                (clone(&waiting.callbacks), clone(&waiting.errbacks), waiters)
+            } else {
+                // They can never run again.
+                let callbacks = std::mem::take(&mut waiting.callbacks);
+                (callbacks, std::mem::take(&mut waiting.errbacks), waiters)
+            }
         };
         if !(callbacks.is_empty() && errbacks.is_empty()) {
             match this.decoded(py, outcome) {
@@ -310,7 +314,10 @@ impl ResponseFuture {
                 error.write_unraisable(py, Some(slf.as_any()));
             }
         }
-        this.forget_if_finished();
+        if more_pages {
+            // There may be none by now: continuous paging was cancelled.
+            this.forget_if_finished();
+        }
     }
 
     /// Drops callbacks that can never run again, and with them the cycles that they may be part of.
@@ -329,6 +336,14 @@ impl ResponseFuture {
             )
         };
         drop((callbacks, errbacks));
+    }
+
+    /// Whether pages may follow the one that `outcome` is.
+    fn leaves_more(&self, outcome: &Outcome) -> bool {
+        match outcome {
+            Ok(answer) => lock(&self.request).more_pages(answer),
+            Err(_) => false,
+        }
     }
 
     fn more_pages(&self) -> bool {
@@ -486,8 +501,21 @@ impl ResponseFuture {
             Some(arguments) => PyTuple::new(py, arguments.try_iter()?.collect::<PyResult<Vec<_>>>()?),
             None => Ok(PyTuple::empty(py)),
         };
-        let slf = Self::add_callback(slf, callback, tuple(callback_args)?, callback_kwargs)?;
-        Self::add_errback(slf, errback, tuple(errback_args)?, errback_kwargs)?;
+        let callback = Callback::new(callback, tuple(callback_args)?, callback_kwargs);
+        let errback = Callback::new(errback, tuple(errback_args)?, errback_kwargs);
+        Self::leave_event_loop(&slf);
+        let own = (callback.clone_ref(py), errback.clone_ref(py));
+        let add = |waiting: &mut Waiting| {
+            waiting.callbacks.push(own.0);
+            waiting.errbacks.push(own.1);
+        };
+        if let Some(outcome) = Self::register(&slf, add)? {
+            slf.get().forget_if_finished();
+            match slf.get().decoded(py, &outcome) {
+                Decoded::Rows(rows) => callback.call(py, rows.bind(py))?,
+                Decoded::Error(error) => errback.call(py, error.bind(py).as_any())?,
+            }
+        }
         Ok(())
     }
 
