@@ -56,6 +56,12 @@ impl Moment {
         Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }
 
+    /// The same in whole microseconds.
+    #[inline]
+    pub(crate) fn micros_since(self, earlier: Self) -> u64 {
+        self.0.get().saturating_sub(earlier.0.get()) / 1_000
+    }
+
     /// As a number that an atomic can hold.
     #[inline]
     pub(crate) fn into_raw(self) -> u64 {
@@ -93,6 +99,7 @@ mod tests {
         assert_eq!(Moment::of(now + time), moment.checked_add(time).unwrap());
         assert_eq!(Moment::of(now + time).since(moment), time);
         assert_eq!(moment.since(Moment::of(now + time)), Duration::ZERO);
+        assert_eq!(Moment::of(now + time).micros_since(moment), 3_000_000);
         assert!(moment < Moment::of(now + Duration::from_nanos(1)));
         assert_eq!(Moment::from_raw(moment.into_raw()), moment);
         assert_eq!(moment.checked_add(Duration::MAX), None);

@@ -133,7 +133,7 @@ impl<'a> PlainExecute<'a> {
 
     /// Appends a whole envelope without any flag, and returns true; or does nothing and returns false, when
     /// [`encode_execute`] has to be asked: something is too long, or not known to the version.
-    #[inline]
+    #[inline(always)]
     pub fn encode(&self, version: ProtocolVersion, stream: StreamId, out: &mut Vec<u8>) -> bool {
         let features = version.features();
         let metadata_id = match (features.result_metadata_id, self.result_metadata_id) {

@@ -66,6 +66,7 @@ impl ClusterState {
     }
 
     /// All nodes, ordered by host id.
+    #[inline]
     pub fn nodes(&self) -> &Arc<[Arc<Node>]> {
         self.nodes.mine()
     }
@@ -86,6 +87,7 @@ impl ClusterState {
     }
 
     /// The nodes of the local datacenter; all nodes when there is none.
+    #[inline]
     pub fn local_nodes(&self) -> &Arc<[Arc<Node>]> {
         self.local_nodes.mine()
     }

@@ -61,25 +61,41 @@ impl PendingResponse {
     }
 }
 
+impl PendingResponse {
+    /// As the future's `poll`, in the place of its caller: every request goes through here twice.
+    #[inline(always)]
+    pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Envelope, AttemptFailure>> {
+        let Poll::Ready(outcome) = self.shared.slab.poll(self.stream, cx) else {
+            return Poll::Pending;
+        };
+        self.ended = true;
+        Poll::Ready(match outcome {
+            Outcome::Answer(answer) => Ok(answer),
+            other => Err(self.failure(&other)),
+        })
+    }
+
+    #[cold]
+    fn failure(&self, outcome: &Outcome) -> AttemptFailure {
+        match outcome {
+            Outcome::TimedOut => {
+                self.shared.count_orphan();
+                AttemptFailure::TimedOut
+            }
+            Outcome::Late => AttemptFailure::TimedOut,
+            Outcome::Failed { sent: false } => AttemptFailure::NotSent(self.shared.lost()),
+            Outcome::Answer(_) | Outcome::Failed { sent: true } => {
+                AttemptFailure::ConnectionLost(self.shared.lost())
+            }
+        }
+    }
+}
+
 impl Future for PendingResponse {
     type Output = Result<Envelope, AttemptFailure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        let Poll::Ready(outcome) = this.shared.slab.poll(this.stream, cx) else {
-            return Poll::Pending;
-        };
-        this.ended = true;
-        Poll::Ready(match outcome {
-            Outcome::Answer(answer) => Ok(answer),
-            Outcome::TimedOut => {
-                this.shared.count_orphan();
-                Err(AttemptFailure::TimedOut)
-            }
-            Outcome::Late => Err(AttemptFailure::TimedOut),
-            Outcome::Failed { sent: true } => Err(AttemptFailure::ConnectionLost(this.shared.lost())),
-            Outcome::Failed { sent: false } => Err(AttemptFailure::NotSent(this.shared.lost())),
-        })
+        self.get_mut().poll_answer(cx)
     }
 }
 

@@ -220,6 +220,7 @@ impl Slab {
     }
 
     /// Asks for the outcome, and leaves a waker when there is none yet. Not to be called again after `Ready`.
+    #[inline(always)]
     pub(super) fn poll(&self, id: StreamId, cx: &mut Context<'_>) -> Poll<Outcome> {
         let Some(slot) = self.slot(id) else {
             return Poll::Ready(Outcome::Failed { sent: true });

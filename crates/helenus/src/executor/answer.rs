@@ -37,7 +37,7 @@ const VOID: &[u8] = &[0, 0, 0, 1];
 /// requests take. The envelope is as it was when they do not.
 #[inline]
 pub(super) fn plain(job: &mut Job, envelope: &mut Envelope) -> Option<Result<QueryResult, ProtocolError>> {
-    if !job.attempts.is_empty() || job.node.is_none() {
+    if !job.attempts.is_empty() || job.node().is_none() {
         return None;
     }
     let header = &envelope.header;
@@ -60,7 +60,7 @@ pub(super) fn plain(job: &mut Job, envelope: &mut Envelope) -> Option<Result<Que
     };
     // Nobody sends it again.
     std::mem::take(&mut job.request.values).recycle();
-    Some(Ok(QueryResult::plain(job.node.take()?, rows)))
+    Some(Ok(QueryResult::plain(job.plan.take_current()?, rows)))
 }
 
 /// Reads the answer to the current attempt.
@@ -97,12 +97,12 @@ pub(super) fn understand(job: &mut Job, outcome: Result<Envelope, AttemptFailure
         other => return Answer::Unexpected(format!("{:?}", other.opcode())),
     };
     for warning in &warnings {
-        tracing::debug!(node = ?job.node, %warning, "warning of the server");
+        tracing::debug!(node = ?job.node(), %warning, "warning of the server");
     }
-    let Some(coordinator) = job.node.clone() else {
+    let Some(coordinator) = job.plan.current_planned() else {
         return Answer::Unexpected("an answer without a node".to_owned());
     };
-    let attempts = std::mem::take(&mut job.attempts);
+    let attempts = job.attempts.take();
     let nothing =
         tracing_id.is_none() && warnings.is_empty() && custom_payload.is_none() && attempts.is_empty();
     let result = |rows| {

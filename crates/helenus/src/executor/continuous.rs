@@ -111,7 +111,7 @@ impl Continuous {
                         return Poll::Ready(None);
                     }
                     // The request says where.
-                    Err(NoPage::Overrun) if self.request.paging_state.is_some() => {
+                    Err(NoPage::Overrun) if self.request.paging_state().is_some() => {
                         self.begin(session);
                         continue;
                     }
@@ -120,7 +120,7 @@ impl Continuous {
             };
             match &page {
                 Ok(page) => {
-                    self.request.paging_state = page.paging_state().cloned();
+                    self.request.set_paging_state(page.paging_state().cloned());
                     if self.options.max_pages > 0 {
                         self.options.max_pages -= 1;
                         if self.options.max_pages == 0 {
@@ -271,7 +271,7 @@ fn start(
         session: None,
         handover,
     }));
-    let checked = options.check(job.page_size);
+    let checked = options.check(job.page_size());
     if checked.is_ok() && session.throttle().is_some() {
         return Execution(match throttle::start(job) {
             Ok((future, node)) => State::Slow(future, node),
@@ -284,7 +284,7 @@ fn start(
     };
     Execution(match sent {
         Ok(pending) => {
-            let node = job.node.as_deref().cloned();
+            let node = job.node().cloned();
             State::Slow(Box::pin(speculating::after(job, pending)), node)
         }
         Err(RequestErrorKind::NoNode) if queue::is_worth_waiting(&job) => {
@@ -304,8 +304,7 @@ impl Job {
         &mut self,
         pools: &PoolTable,
     ) -> Result<PendingResponse, RequestErrorKind> {
-        while let Some(node) = self.plan.next_planned() {
-            self.node = Some(node);
+        while self.plan.go_on() {
             if let Some(pending) = self.send_again_for_pages(pools)? {
                 return Ok(pending);
             }
@@ -318,7 +317,7 @@ impl Job {
         &mut self,
         pools: &PoolTable,
     ) -> Result<Option<PendingResponse>, RequestErrorKind> {
-        let submitted = match self.node.as_ref().and_then(|node| pools.of(node)) {
+        let submitted = match self.node().and_then(|node| pools.of(node)) {
             Some(pool) => self.submit_for_pages(pool, false),
             None => (Err(AttemptError::NoConnection), None),
         };

@@ -26,17 +26,18 @@ pub(super) fn encode(job: &Job, context: EncodeContext, out: &mut Vec<u8>) -> Re
     }
 }
 
-/// Appends the envelope of an attempt: of a prepared statement. `metadata` is what is known about its rows.
+/// Appends the envelope of an attempt: of a prepared statement. `metadata` is what is known about its rows, whose columns
+/// need not be sent if `skip_metadata` is true.
 #[inline]
 pub(super) fn encode_prepared(
     job: &Job,
     core: &PreparedCore,
     metadata: Option<&ResultMetadata>,
+    skip_metadata: bool,
     context: EncodeContext,
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
     let version = context.version;
-    let skip_metadata = metadata.is_some_and(|metadata| skips_metadata(core, metadata, version));
     let result_metadata_id = match version.features().result_metadata_id {
         MetadataIdSupport::Present => metadata.and_then(|metadata| metadata.id.as_deref()),
         MetadataIdSupport::Absent => None,
@@ -48,7 +49,7 @@ pub(super) fn encode_prepared(
             consistency: job.consistency,
             values: job.request.values.values(),
             skip_metadata,
-            page_size: job.page_size,
+            page_size: job.page_size(),
             serial_consistency: job.serial_consistency,
             timestamp: job.request.timestamp,
         };
@@ -67,7 +68,7 @@ fn is_plain(job: &Job, context: EncodeContext) -> bool {
         && options.custom_payload.is_none()
         && options.now_in_seconds.is_none()
         && context.compression.is_none()
-        && job.request.paging_state.is_none()
+        && job.request.paging_state().is_none()
         && job.watch.payload().is_none()
 }
 
@@ -175,8 +176,8 @@ fn parameters(job: &Job) -> QueryParameters<'_> {
     QueryParameters {
         consistency: job.consistency,
         values: job.request.values.values(),
-        page_size: job.page_size,
-        paging_state: job.request.paging_state.as_deref(),
+        page_size: job.page_size(),
+        paging_state: job.request.paging_state().map(|state| &**state),
         serial_consistency: job.serial_consistency,
         timestamp: job.request.timestamp,
         keyspace: options.keyspace.as_deref(),

@@ -1,6 +1,7 @@
 //! A request on its way: what was decided for it, its plan, and what became of its attempts.
 
 use std::cell::Cell;
+use std::num::NonZeroI32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use super::encode;
 use super::request::{Request, Statement};
 use super::speculating::Run;
 use crate::clock::Moment;
+use crate::cluster::Node;
 use crate::connection::{PendingResponse, SubmitError};
 use crate::error::{Attempt, AttemptError, RequestError, RequestErrorKind};
 use crate::observe::{AttemptKind, Watch};
-use crate::policy::{PlannedNode, QueryPlan, RouteContext, SpeculativeExecutionPolicy};
+use crate::policy::{QueryPlan, RouteContext, SpeculativeExecutionPolicy};
 use crate::pool::Pool;
 use crate::profile::{ExecutionProfile, ProfileRef};
 use crate::session::{PoolTable, SessionShared};
@@ -26,18 +28,49 @@ pub(super) struct Job {
     pub(super) request: Request,
     pub(super) consistency: ConsistencyLevel,
     pub(super) serial_consistency: Option<ConsistencyLevel>,
-    pub(super) page_size: Option<i32>,
+    /// None: all rows in one page.
+    page_size: Option<NonZeroI32>,
     pub(super) deadline: Option<Moment>,
+    /// Its current node is that of the current attempt.
     pub(super) plan: QueryPlan,
-    /// The node of the current attempt.
-    pub(super) node: Option<PlannedNode>,
     /// The columns, when the current attempt asked for rows without them.
     pub(super) columns: Option<Arc<[ColumnSpec]>>,
     /// Attempts that failed.
-    pub(super) attempts: Vec<Attempt>,
+    pub(super) attempts: Attempts,
     pub(super) watch: Watch,
-    profile: Chosen,
+    /// The profile that was found by its name, from the beginning of the request to its end; `None` for that of the options,
+    /// else the configured default.
+    profile: Option<ExecutionProfile>,
+    /// There is no profile of the name that was given.
+    profile_is_unknown: bool,
     pub(super) role: Role,
+}
+
+/// Attempts in the order in which they failed. Most requests have none, and are smaller for it.
+#[derive(Default)]
+pub(super) struct Attempts(Option<Box<Failed>>);
+
+struct Failed(Vec<Attempt>);
+
+impl Attempts {
+    pub(super) fn push(&mut self, attempt: Attempt) {
+        let failed = self.0.get_or_insert_with(|| Box::new(Failed(Vec::new())));
+        failed.0.push(attempt);
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Attempt> {
+        self.0.as_ref().map_or(&[][..], |failed| &failed.0).iter()
+    }
+
+    #[inline]
+    pub(super) fn take(&mut self) -> Vec<Attempt> {
+        self.0.take().map_or_else(Vec::new, |failed| failed.0)
+    }
 }
 
 /// Whether a job is a request of the ordinary kind.
@@ -45,20 +78,9 @@ pub(super) enum Role {
     /// It is.
     Only,
     /// There may be other executions of the same request: the way to what they share.
-    Run(Run),
+    Run(Box<Run>),
     /// It is answered by page after page.
     Pages(Box<Paging>),
-}
-
-/// The profile that a request runs with, from its beginning to its end.
-#[derive(Clone, Debug)]
-enum Chosen {
-    /// That of the options, else the configured default.
-    OfOptions,
-    /// One that was found by its name.
-    Found(ExecutionProfile),
-    /// There is none of the name that was given.
-    Unknown,
 }
 
 /// What became of handing a request over, and the columns, if rows will come without them.
@@ -76,15 +98,15 @@ impl Job {
         if request.options().routing_key.is_some() {
             request.set_session_keyspace(session.keyspace());
         }
-        let chosen = Chosen::of(session, &request);
+        let (found, profile_is_unknown) = find_profile(session, &request);
         let options = request.options();
-        let profile = chosen.profile(session, &request);
+        let profile = profile_of(found.as_ref(), session, &request);
         let consistency = options.consistency.unwrap_or_else(|| profile.consistency());
         let serial_consistency = options
             .serial_consistency
             .or_else(|| profile.serial_consistency());
         let page_size = options.page_size.unwrap_or_else(|| profile.page_size());
-        let page_size = (page_size > 0).then_some(page_size);
+        let page_size = NonZeroI32::new(page_size.max(0));
         // One look at the clock for everything.
         let now = Moment::of(crate::clock::now());
         let deadline = limit(profile, &request).and_then(|limit| now.checked_add(limit));
@@ -106,15 +128,33 @@ impl Job {
             page_size,
             deadline,
             plan,
-            node: None,
             columns: None,
-            attempts: Vec::new(),
-            watch: Watch::start(session, &request, consistency, page_size, Some(now)),
-            profile: chosen,
+            attempts: Attempts::default(),
+            watch: Watch::start(
+                session,
+                &request,
+                consistency,
+                page_size.map(NonZeroI32::get),
+                Some(now),
+            ),
+            profile: found,
+            profile_is_unknown,
             role: Role::Only,
             session: session.clone(),
             request,
         }
+    }
+
+    /// How many rows a page is to have; `None`: all.
+    #[inline]
+    pub(super) fn page_size(&self) -> Option<i32> {
+        self.page_size.map(NonZeroI32::get)
+    }
+
+    /// The node of the current attempt.
+    #[inline]
+    pub(super) fn node(&self) -> Option<&Arc<Node>> {
+        self.plan.current()
     }
 
     /// Its way to what other executions of the same request share with it, if there are any.
@@ -143,7 +183,7 @@ impl Job {
     /// [`RequestErrorKind::InvalidOption`], [`RequestErrorKind::UnknownProfile`].
     #[inline]
     pub(super) fn check(&self) -> Result<(), RequestErrorKind> {
-        if let Chosen::Unknown = self.profile {
+        if self.profile_is_unknown {
             let name = self
                 .request
                 .options()
@@ -177,8 +217,7 @@ impl Job {
 
     /// The same, by pools at hand.
     pub(super) fn send_next_by(&mut self, pools: &PoolTable) -> Result<PendingResponse, RequestErrorKind> {
-        while let Some(node) = self.plan.next_planned() {
-            self.node = Some(node);
+        while self.plan.go_on() {
             if let Some(pending) = self.send_again_by(pools)? {
                 return Ok(pending);
             }
@@ -204,7 +243,7 @@ impl Job {
     }
 
     /// Notes what became of handing the request over; `None` when the current node cannot take it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn note(
         &mut self,
         (submitted, columns): Submitted,
@@ -248,12 +287,12 @@ impl Job {
     }
 
     /// The request was sent to the current node.
-    #[inline]
+    #[inline(always)]
     fn note_sent(&mut self) {
-        let Some(node) = &self.node else {
+        let Some(node) = self.plan.current() else {
             return;
         };
-        let Some(run) = self.run() else {
+        let Role::Run(run) = &self.role else {
             return self
                 .watch
                 .sent(&self.session, node, self.consistency, AttemptKind::Next);
@@ -269,7 +308,7 @@ impl Job {
     /// Hands the request to a connection of the current node. With it come the columns, if rows will come without them.
     #[inline]
     fn submit(&self, pools: &PoolTable) -> Submitted {
-        let Some(pool) = self.node.as_ref().and_then(|node| pools.of(node)) else {
+        let Some(pool) = self.node().and_then(|node| pools.of(node)) else {
             return (Err(AttemptError::NoConnection), None);
         };
         self.submit_to(pool, false)
@@ -284,28 +323,27 @@ impl Job {
             return (submitted, None);
         };
         let core = statement.core();
-        let Some(metadata) = core.known_result() else {
-            let submitted = pool.submit(in_turn, self.deadline, |context, out| {
-                encode::encode_prepared(self, core, None, context, out)
-            });
-            return (submitted, None);
-        };
+        let metadata = core.known_result();
         let skips = Cell::new(false);
         let submitted = pool.submit(in_turn, self.deadline, |context, out| {
-            skips.set(encode::skips_metadata(core, &metadata, context.version));
-            encode::encode_prepared(self, core, Some(&metadata), context, out)
+            let metadata = metadata.as_ref().map(|metadata| &***metadata);
+            let skip =
+                metadata.is_some_and(|metadata| encode::skips_metadata(core, metadata, context.version));
+            skips.set(skip);
+            encode::encode_prepared(self, core, metadata, skip, context, out)
         });
-        let columns = skips.get().then(|| metadata.columns_for(statement));
+        let skipped = metadata.filter(|_| skips.get());
+        let columns = skipped.map(|metadata| metadata.columns_for(statement));
         (submitted, columns)
     }
 
     /// Notes what became of the current attempt.
     pub(super) fn push(&mut self, error: AttemptError) {
-        if let Some(node) = &self.node {
+        if let Some(node) = self.plan.current() {
             tracing::debug!(%node, %error, "attempt failed");
-            match self.run() {
-                Some(run) => run.observe(|watch| watch.attempt_failed(&self.session, node, &error)),
-                None => self.watch.attempt_failed(&self.session, node, &error),
+            match &self.role {
+                Role::Run(run) => run.observe(|watch| watch.attempt_failed(&self.session, node, &error)),
+                _ => self.watch.attempt_failed(&self.session, node, &error),
             }
             let attempt = Attempt {
                 node: Arc::clone(node),
@@ -321,7 +359,7 @@ impl Job {
 
     /// The error that ends the request.
     pub(super) fn fail(&mut self, kind: RequestErrorKind) -> RequestError {
-        RequestError::new(kind, std::mem::take(&mut self.attempts))
+        RequestError::new(kind, self.attempts.take())
     }
 
     /// The error for a request whose time ran out, the current attempt noted before.
@@ -342,7 +380,7 @@ impl Job {
 
     /// The profile that the request runs with.
     pub(super) fn profile(&self) -> &ExecutionProfile {
-        self.profile.profile(&self.session, &self.request)
+        profile_of(self.profile.as_ref(), &self.session, &self.request)
     }
 
     /// What starts further executions, if anything does and the request is one that may be run twice.
@@ -372,12 +410,12 @@ impl Job {
             page_size: self.page_size,
             deadline: self.deadline,
             plan: run.as_ref().map_or_else(QueryPlan::empty, Run::plan),
-            node: None,
             columns: None,
-            attempts: Vec::new(),
+            attempts: Attempts::default(),
             watch: Watch::none(),
             profile: self.profile.clone(),
-            role: run.map_or(Role::Only, Role::Run),
+            profile_is_unknown: self.profile_is_unknown,
+            role: run.map_or(Role::Only, |run| Role::Run(Box::new(run))),
         }
     }
 }
@@ -390,22 +428,30 @@ impl Drop for Job {
     }
 }
 
-impl Chosen {
-    #[inline]
-    fn of(session: &SessionShared, request: &Request) -> Self {
-        let profiles = &session.cluster().profiles;
-        match &request.options().profile {
-            Some(ProfileRef::Profile(_)) => Self::OfOptions,
-            Some(ProfileRef::Named(name)) => profiles.get(name).map_or(Self::Unknown, Self::Found),
-            None => profiles.replaced_default().map_or(Self::OfOptions, Self::Found),
+/// The profile that the request runs with, when it is one that has to be looked for, and whether it was looked for in vain.
+#[inline]
+fn find_profile(session: &SessionShared, request: &Request) -> (Option<ExecutionProfile>, bool) {
+    let profiles = &session.cluster().profiles;
+    match &request.options().profile {
+        Some(ProfileRef::Profile(_)) => (None, false),
+        Some(ProfileRef::Named(name)) => {
+            let found = profiles.get(name);
+            let is_unknown = found.is_none();
+            (found, is_unknown)
         }
+        None => (profiles.replaced_default(), false),
     }
+}
 
-    fn profile<'a>(&'a self, session: &'a SessionShared, request: &'a Request) -> &'a ExecutionProfile {
-        match (self, &request.options().profile) {
-            (Self::Found(profile), _) | (_, Some(ProfileRef::Profile(profile))) => profile,
-            _ => session.default_profile(),
-        }
+/// The profile that a request runs with, if `found` is the one that was looked for.
+fn profile_of<'a>(
+    found: Option<&'a ExecutionProfile>,
+    session: &'a SessionShared,
+    request: &'a Request,
+) -> &'a ExecutionProfile {
+    match (found, &request.options().profile) {
+        (Some(profile), _) | (None, Some(ProfileRef::Profile(profile))) => profile,
+        _ => session.default_profile(),
     }
 }
 

@@ -74,35 +74,46 @@ enum State {
 }
 
 impl Execution {
-    /// Sends a request.
-    pub(crate) fn start(session: &Local<SessionShared>, request: Request) -> Self {
-        let pools = session.pools();
-        let mut this = Self::new(session, &pools, request);
+    /// Sends a request, by pools at hand.
+    pub(crate) fn start(session: &Local<SessionShared>, pools: &PoolTable, request: Request) -> Self {
+        // It is made where the caller wants it as long as this function has one end.
+        let mut this = Self::new(session, pools, request);
+        this.begin(session, pools);
+        this
+    }
+
+    #[inline]
+    fn begin(&mut self, session: &Local<SessionShared>, pools: &PoolTable) {
         if session.throttle().is_some() {
-            this.enter_throttle();
-            return this;
+            return self.enter_throttle();
         }
-        if let State::First(pending, job) = &mut this.0 {
-            let sent = match session.is_closed() {
-                true => Err(RequestErrorKind::SessionClosed),
-                false => job.check().and_then(|()| job.send_next_by(&pools)),
-            };
-            match sent {
-                Ok(sent) => {
-                    *pending = Some(sent);
-                    if let Some(policy) = job.speculation() {
-                        this.speculate(policy);
-                    }
-                }
-                Err(RequestErrorKind::NoNode) if queue::is_worth_waiting(job) => this.wait_for_room(),
-                Err(kind) => {
-                    let mut error = job.fail(kind);
-                    job.watch.failed(session, &mut error);
-                    this = Self::failed(error);
+        let State::First(pending, job) = &mut self.0 else {
+            return;
+        };
+        let sent = match session.is_closed() {
+            true => Err(RequestErrorKind::SessionClosed),
+            false => job.check().and_then(|()| job.send_next_by(pools)),
+        };
+        match sent {
+            Ok(sent) => {
+                *pending = Some(sent);
+                if let Some(policy) = job.speculation() {
+                    self.speculate(policy);
                 }
             }
+            Err(RequestErrorKind::NoNode) if queue::is_worth_waiting(job) => self.wait_for_room(),
+            Err(kind) => self.fail(kind),
         }
-        this
+    }
+
+    /// It was not sent.
+    #[cold]
+    fn fail(&mut self, kind: RequestErrorKind) {
+        if let State::First(_, job) = &mut self.0 {
+            let mut error = job.fail(kind);
+            job.watch.failed(&job.session, &mut error);
+            *self = Self::failed(error);
+        }
     }
 
     /// Nothing is sent yet. A function of its own, so that what it makes, which is large, is made in its place and not moved
@@ -116,7 +127,7 @@ impl Execution {
     #[cold]
     fn speculate(&mut self, policy: Arc<dyn SpeculativeExecutionPolicy>) {
         if let State::First(Some(pending), job) = std::mem::replace(&mut self.0, State::Done) {
-            let node = job.node.as_deref().cloned();
+            let node = job.node().cloned();
             self.0 = State::Slow(Box::pin(speculating::run(job, pending, policy)), node);
         }
     }
@@ -157,7 +168,7 @@ impl Execution {
     /// speculative executions, until the request has ended. `None` while it waits to be sent.
     pub fn first_node(&self) -> Option<&Arc<Node>> {
         match &self.0 {
-            State::First(_, job) => job.node.as_deref(),
+            State::First(_, job) => job.node(),
             State::Slow(_, node) => node.as_ref(),
             _ => None,
         }
@@ -172,7 +183,7 @@ impl Future for Execution {
         loop {
             match &mut this.0 {
                 State::First(Some(pending), job) => {
-                    let Poll::Ready(mut outcome) = Pin::new(&mut *pending).poll(cx) else {
+                    let Poll::Ready(mut outcome) = pending.poll_answer(cx) else {
                         return Poll::Pending;
                     };
                     if let Ok(envelope) = &mut outcome

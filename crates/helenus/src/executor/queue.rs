@@ -1,7 +1,5 @@
 //! Requests that no node has room for: they stand in line until one has, until their deadline, or until the line is full.
 
-use std::sync::Arc;
-
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
@@ -64,7 +62,7 @@ pub(super) async fn wait_for_room(job: &mut Job) -> Result<PendingResponse, Requ
                 false => RequestErrorKind::NoNode,
             });
         };
-        job.node = Some(Arc::clone(line.pool().node()).into());
+        job.plan.stand_at(line.pool().node());
         match job.send_in_turn(line.pool())? {
             Ok(pending) => return Ok(pending),
             // Somebody was faster: still the first in line.

@@ -15,9 +15,16 @@ pub struct Request {
     pub(crate) values: SerializedRow,
     /// Instead of the statement's own options.
     pub(crate) options: Option<Arc<RequestOptions>>,
-    pub(crate) paging_state: Option<Bytes>,
     /// Instead of that of the options.
     pub(crate) timestamp: Option<i64>,
+    /// What few requests have: a request is moved a few times, and is to be small.
+    more: Option<Box<More>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct More {
+    /// Where the page begins.
+    paging_state: Option<Bytes>,
     /// The keyspace of the session, when it is that of the options' routing key.
     session_keyspace: Option<Arc<str>>,
 }
@@ -91,9 +98,8 @@ impl Request {
             statement,
             values,
             options: None,
-            paging_state: None,
             timestamp: None,
-            session_keyspace: None,
+            more: None,
         }
     }
 
@@ -107,8 +113,15 @@ impl Request {
     /// Goes on where a page of the same statement ended; `None` begins at the first page.
     #[must_use]
     pub fn with_paging_state(mut self, state: impl Into<Option<Bytes>>) -> Self {
-        self.paging_state = state.into();
+        self.set_paging_state(state.into());
         self
+    }
+
+    /// The same for one that is at hand.
+    pub(crate) fn set_paging_state(&mut self, state: Option<Bytes>) {
+        if state.is_some() || self.more.is_some() {
+            self.more.get_or_insert_default().paging_state = state;
+        }
     }
 
     /// Timestamp of the mutation, microseconds since the epoch; goes before that of the options.
@@ -124,9 +137,8 @@ impl Request {
             statement: self.statement.clone(),
             values: SerializedRow::EMPTY,
             options: self.options.clone(),
-            paging_state: self.paging_state.clone(),
             timestamp: self.timestamp,
-            session_keyspace: self.session_keyspace.clone(),
+            more: self.more.clone(),
         }
     }
 
@@ -141,8 +153,9 @@ impl Request {
     }
 
     /// Where the page begins.
+    #[inline]
     pub fn paging_state(&self) -> Option<&Bytes> {
-        self.paging_state.as_ref()
+        self.more.as_ref()?.paging_state.as_ref()
     }
 
     /// The CQL; `None` for a batch.
@@ -198,7 +211,9 @@ impl Request {
 
     /// Unqualified names, and a routing key without a keyspace, belong to this one.
     pub(crate) fn set_session_keyspace(&mut self, keyspace: Option<Arc<str>>) {
-        self.session_keyspace = keyspace;
+        if keyspace.is_some() || self.more.is_some() {
+            self.more.get_or_insert_default().session_keyspace = keyspace;
+        }
     }
 
     /// The keyspace of the table of the first prepared statement; of others as their options or the session say.
@@ -209,7 +224,7 @@ impl Request {
                 .routing_keyspace
                 .as_deref()
                 .or(options.keyspace.as_deref())
-                .or(self.session_keyspace.as_deref())
+                .or_else(|| self.more.as_ref()?.session_keyspace.as_deref())
         };
         match &self.statement {
             Statement::Simple(_) => said(),

@@ -61,7 +61,7 @@ pub(super) fn decide(job: &Job, error: &AttemptError, retries: usize) -> Next {
     let own = job.request.options().retry_policy.as_ref();
     let policy = own.unwrap_or_else(|| job.profile().retry_policy());
     let decision = policy.decide(&context);
-    tracing::debug!(node = ?job.node, %error, ?decision, "attempt failed");
+    tracing::debug!(node = ?job.node(), %error, ?decision, "attempt failed");
     let retry = match decision {
         RetryDecision::Fail => return Next::Fail,
         RetryDecision::Ignore => return Next::Ignore,
@@ -72,13 +72,13 @@ pub(super) fn decide(job: &Job, error: &AttemptError, retries: usize) -> Next {
         _ => None,
     };
     if !may_run_again(job, error, idempotent) {
-        tracing::debug!(node = ?job.node, %error, "no other attempt: the statement could be applied twice");
+        tracing::debug!(node = ?job.node(), %error, "no other attempt: the statement could be applied twice");
         return Next::Fail;
     }
     let charged = code.is_some_and(|code| code != ErrorCode::Bootstrapping);
     match job.session.budget() {
         Some(budget) if charged && !budget.take() => {
-            tracing::debug!(node = ?job.node, %error, "no other attempt: the retry budget is used up");
+            tracing::debug!(node = ?job.node(), %error, "no other attempt: the retry budget is used up");
             Next::BudgetExhausted
         }
         _ => Next::Retry(retry),

@@ -8,7 +8,7 @@ use helenus_protocol::{ErrorDetails, ServerError};
 use uuid::Uuid;
 
 use super::answer::{self, Answer};
-use super::job::Job;
+use super::job::{Job, Role};
 use super::queue;
 use super::request::Statement;
 use super::retrying::{self, Next};
@@ -85,10 +85,10 @@ async fn go_on(job: &mut Job, mut answer: Answer) -> Result<QueryResult, Request
         };
         answer = match next_step(job, error, &mut past).await? {
             Step::Wait(pending) => answer::understand(job, pending.await),
-            Step::Ignore => match job.node.clone() {
+            Step::Ignore => match job.plan.current_planned() {
                 Some(node) => {
                     let extras = Extras {
-                        attempts: std::mem::take(&mut job.attempts),
+                        attempts: job.attempts.take(),
                         ..Extras::default()
                     };
                     Answer::Done(QueryResult::new(node, None, extras))
@@ -124,11 +124,11 @@ async fn next_step(job: &mut Job, error: AttemptError, past: &mut Past) -> Resul
     let was_sent = !matches!(error, AttemptError::NoConnection | AttemptError::NotSent(_));
     let kind = retrying::kind_of(&error);
     let next = retrying::decide(job, &error, past.retries);
-    if let Some(node) = &job.node {
+    if let Some(node) = job.plan.current() {
         let decision = next.decision();
-        match job.run() {
-            Some(run) => run.observe(|watch| watch.decided(&job.session, node, &error, decision)),
-            None => job.watch.decided(&job.session, node, &error, decision),
+        match &job.role {
+            Role::Run(run) => run.observe(|watch| watch.decided(&job.session, node, &error, decision)),
+            _ => job.watch.decided(&job.session, node, &error, decision),
         }
     }
     job.push(error);
@@ -231,14 +231,14 @@ async fn reprepare(
         // The server does not know an id that was not sent.
         return Ok(Reprepared::Failed(AttemptError::Server(Arc::clone(error))));
     };
-    let host_id = job.node.as_ref().map_or(Uuid::nil(), |node| node.host_id());
+    let host_id = job.node().map_or(Uuid::nil(), |node| node.host_id());
     let round = rounds.count(host_id, statement.id());
     if round > REPREPARE_ROUNDS {
         job.push(AttemptError::Server(Arc::clone(error)));
         return Err(job.fail(RequestErrorKind::Unprepared { rounds: round - 1 }));
     }
-    tracing::debug!(node = ?job.node, text = statement.text(), round, "prepared again");
-    let pool = job.node.as_ref().and_then(|node| {
+    tracing::debug!(node = ?job.node(), text = statement.text(), round, "prepared again");
+    let pool = job.node().and_then(|node| {
         let pools = job.session.pools();
         pools.shared(node).cloned()
     });
@@ -275,7 +275,7 @@ async fn reprepare(
         }));
     }
     statement.core().update(&prepared);
-    if let Some(node) = &job.node {
+    if let Some(node) = job.node() {
         job.session.meter().node(node).reprepared();
     }
     match job.send_again() {

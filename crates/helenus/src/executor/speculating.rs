@@ -17,7 +17,7 @@ use crate::cluster::Node;
 use crate::connection::PendingResponse;
 use crate::error::{Attempt, AttemptError, RequestError, RequestErrorKind};
 use crate::observe::Watch;
-use crate::policy::{PlannedNode, QueryPlan, SpeculativeExecutionPolicy};
+use crate::policy::{QueryPlan, SpeculativeExecutionPolicy};
 use crate::runtime::sleep;
 use crate::session::SessionShared;
 use crate::shard::Local;
@@ -166,8 +166,13 @@ pub(super) async fn run(
         options.custom_payload = Some(Arc::new(payload));
         job.request.options = Some(Arc::new(options));
     }
+    let node = job.node().cloned();
+    let plan = std::mem::replace(&mut job.plan, QueryPlan::empty());
+    if let Some(node) = &node {
+        job.plan.stand_at(node);
+    }
     let log = Arc::new(Log {
-        plan: Mutex::new(std::mem::replace(&mut job.plan, QueryPlan::empty())),
+        plan: Mutex::new(plan),
         entries: Mutex::default(),
         watch: Mutex::new(watch),
     });
@@ -191,19 +196,23 @@ async fn run_several(
     let mut schedule = policy.schedule(&job.request);
     let template = job.another(None);
     let first = log.new_run();
-    for attempt in &job.attempts {
+    for attempt in job.attempts.iter() {
         first.failed(attempt);
     }
-    if let Some(node) = &job.node {
+    let node = job.node().cloned();
+    if let Some(node) = &node {
         first.sent(node, job.consistency);
     }
-    let mut next = |node: &Option<PlannedNode>| {
-        let delay = schedule(node.as_ref()?)?;
+    let mut next = |node: Option<&Arc<Node>>| {
+        let delay = schedule(node?)?;
         Some(Box::pin(sleep(runtime, delay)))
     };
-    let mut timer = next(&job.node);
+    let mut timer = next(node.as_ref());
     job.plan = first.plan();
-    job.role = Role::Run(first);
+    if let Some(node) = &node {
+        job.plan.stand_at(node);
+    }
+    job.role = Role::Run(Box::new(first));
     let mut runs = Runs::new();
     runs.push(numbered(job, pending, 0));
     let mut exhausted = None;
@@ -232,8 +241,8 @@ async fn run_several(
             },
             () = due => timer = match start(&template, log) {
                 Some((job, pending)) => {
-                    tracing::debug!(node = ?job.node, "speculative execution");
-                    let timer = next(&job.node);
+                    tracing::debug!(node = ?job.node(), "speculative execution");
+                    let timer = next(job.node());
                     let number = job.run().map_or(0, |run| run.number);
                     runs.push(numbered(job, pending, number));
                     timer

@@ -43,7 +43,7 @@ pub(super) fn start(mut job: Job) -> Result<Started, RequestError> {
         Err(kind) => return Err(fail(&mut job, kind)),
     };
     let pending = send(&mut job)?;
-    let node = pending.as_ref().and(job.node.as_deref()).cloned();
+    let node = pending.as_ref().and(job.node()).cloned();
     Ok((Box::pin(go_on(job, pending, pass)), node))
 }
 

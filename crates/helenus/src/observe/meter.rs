@@ -55,10 +55,10 @@ fn read(count: &AtomicU64) -> u64 {
 impl NodeMeter {
     /// A request was answered by its only attempt.
     #[inline]
-    pub(crate) fn answered_at_once(&self, latency: Option<Duration>) {
+    pub(crate) fn answered_at_once(&self, latency_in_micros: Option<u64>) {
         let part = &self.parts.mine().0;
-        match latency {
-            Some(latency) => part.at_once.get_or_init(Box::default).record(micros(latency)),
+        match latency_in_micros {
+            Some(latency) => part.at_once.get_or_init(Box::default).record(latency),
             None => add(&part.answered_at_once, 1),
         }
     }

@@ -222,7 +222,7 @@ impl Watch {
             return self.succeeded(session, result);
         };
         let started = self.started.filter(|_| session.meter().options().latency);
-        meter.answered_at_once(started.map(|started| attempt.answered_at().since(started)));
+        meter.answered_at_once(started.map(|started| attempt.answered_at().micros_since(started)));
         self.ended = true;
         if self.more.is_some() {
             self.tell_success(result);

@@ -81,7 +81,7 @@ impl Stream for PageStream {
         if let Ok(page) = &page
             && let Some(state) = page.paging_state()
         {
-            this.request.paging_state = Some(state.clone());
+            this.request.set_paging_state(Some(state.clone()));
             this.next = Some(this.session.start(this.request.clone()));
         }
         Poll::Ready(Some(page))

@@ -145,7 +145,8 @@ impl Session {
     ///
     /// May be called by any thread, in or outside of a tokio runtime.
     pub fn start(&self, request: Request) -> Execution {
-        Execution::start(self.parts.mine(), request)
+        let part = self.parts.mine();
+        Execution::start(part, &part.pools(), request)
     }
 
     /// Sends a request that is answered by pages, if it is to be (DSE).

@@ -96,6 +96,7 @@ impl DcAwarePolicy {
         Tiers::new(&nodes, local, local)
     }
 
+    #[inline]
     fn local_nodes<'a>(&self, state: &'a ClusterState) -> Option<&'a Arc<[Arc<Node>]>> {
         match &self.datacenter {
             None => Some(state.local_nodes()),

@@ -13,9 +13,19 @@ pub struct QueryPlan(Source);
 enum Source {
     /// The nodes of a list, tier by tier.
     Rotation(Rotation),
-    /// Whatever a policy thought of. The mutex is never locked: it makes the plan `Sync`.
-    Lazy(Mutex<Box<dyn Iterator<Item = Arc<Node>> + Send>>),
+    /// Whatever a policy thought of.
+    Lazy(Lazy),
 }
+
+/// Nodes that are found one by one.
+struct Lazy {
+    /// Nothing any more, when the plan was taken apart. The mutex is never locked: it makes the plan `Sync`.
+    nodes: Option<Mutex<Box<dyn Iterator<Item = Arc<Node>> + Send>>>,
+    current: Option<Arc<Node>>,
+}
+
+/// No place in a list.
+const NOWHERE: u32 = u32::MAX;
 
 /// A list of nodes in tiers, the best first; within a tier from one of its nodes on, around.
 struct Rotation {
@@ -28,7 +38,9 @@ struct Rotation {
     at: u32,
     left: u32,
     /// Where each tier begins, modulo its length.
-    turn: usize,
+    turn: u32,
+    /// The place of the current node; [`NOWHERE`] before the first one.
+    current: u32,
     preferred: Preferred,
 }
 
@@ -63,7 +75,9 @@ impl QueryPlan {
             end: ends.0,
             at: 0,
             left: 0,
-            turn: start,
+            // One of four thousand million places to begin with will do.
+            turn: start as u32,
+            current: NOWHERE,
             preferred: Preferred::default(),
             nodes,
         };
@@ -73,7 +87,10 @@ impl QueryPlan {
 
     /// The nodes that an iterator yields, asked for when they are needed.
     pub fn lazy(nodes: impl Iterator<Item = Arc<Node>> + Send + 'static) -> Self {
-        Self(Source::Lazy(Mutex::new(Box::new(nodes))))
+        Self(Source::Lazy(Lazy {
+            nodes: Some(Mutex::new(Box::new(nodes))),
+            current: None,
+        }))
     }
 
     /// This node first, then the others.
@@ -184,7 +201,7 @@ impl Rotation {
         self.at = self.begin;
         if self.left > 1 {
             // Below `left`.
-            self.at += (self.turn % self.left as usize) as u32;
+            self.at += self.turn % self.left;
         }
     }
 
@@ -215,7 +232,8 @@ impl Rotation {
     /// The place of the next node.
     #[inline]
     fn next_place(&mut self) -> Option<usize> {
-        if let Some(place) = self.preferred.next() {
+        let prefers = self.preferred.len() > 0;
+        if prefers && let Some(place) = self.preferred.next() {
             return Some(place);
         }
         loop {
@@ -226,7 +244,7 @@ impl Rotation {
             let place = self.at;
             let next = place + 1;
             self.at = if next == self.end { self.begin } else { next };
-            if !self.preferred.contains(place) {
+            if !prefers || !self.preferred.contains(place) {
                 return Some(place as usize);
             }
         }
@@ -234,17 +252,89 @@ impl Rotation {
 }
 
 impl QueryPlan {
-    /// The next node, with a reference that is counted for each core where that is possible.
+    /// Goes on to the next node, which is the current one then. False at the end, where the last one stays it.
     #[inline]
-    pub(crate) fn next_planned(&mut self) -> Option<PlannedNode> {
+    pub(crate) fn go_on(&mut self) -> bool {
         match &mut self.0 {
-            Source::Rotation(rotation) => {
-                let place = rotation.next_place()?;
-                (place < rotation.nodes.len())
-                    .then(|| PlannedNode(Reference::Listed(Arc::clone(&rotation.nodes), place)))
-            }
-            Source::Lazy(_) => self.next().map(PlannedNode::from),
+            Source::Rotation(rotation) => match rotation.next_place() {
+                Some(place) if place < rotation.nodes.len() => {
+                    // Places are numbers of that size.
+                    rotation.current = place as u32;
+                    true
+                }
+                _ => false,
+            },
+            Source::Lazy(lazy) => lazy.go_on(),
         }
+    }
+
+    /// This node, whether it is one of the plan or not, is the current one, until the plan goes on.
+    pub(crate) fn stand_at(&mut self, node: &Arc<Node>) {
+        let place = Self::position(self, node);
+        if let (Source::Rotation(rotation), Some(place)) = (&mut self.0, place)
+            && rotation.nodes.get(usize::from(place)) == Some(node)
+        {
+            rotation.current = u32::from(place);
+            return;
+        }
+        if self.is_rotation() {
+            let rest = std::mem::replace(self, Self::empty());
+            *self = Self::lazy(rest);
+        }
+        if let Source::Lazy(lazy) = &mut self.0 {
+            lazy.current = Some(Arc::clone(node));
+        }
+    }
+
+    /// The current node.
+    #[inline]
+    pub(crate) fn current(&self) -> Option<&Arc<Node>> {
+        match &self.0 {
+            Source::Rotation(rotation) => rotation.nodes.get(rotation.current as usize),
+            Source::Lazy(lazy) => lazy.current.as_ref(),
+        }
+    }
+
+    /// The current node to be kept, with a reference that is counted for each core where that is possible.
+    pub(crate) fn current_planned(&self) -> Option<PlannedNode> {
+        match &self.0 {
+            Source::Rotation(rotation) => {
+                let place = rotation.current as usize;
+                let reference = || Reference::Listed(Arc::clone(&rotation.nodes), place);
+                (place < rotation.nodes.len()).then(|| PlannedNode(reference()))
+            }
+            Source::Lazy(lazy) => lazy.current.clone().map(PlannedNode::from),
+        }
+    }
+
+    /// The same, by the reference that the plan has, which is at its end then.
+    #[inline]
+    pub(crate) fn take_current(&mut self) -> Option<PlannedNode> {
+        let end = Source::Lazy(Lazy {
+            nodes: None,
+            current: None,
+        });
+        match std::mem::replace(&mut self.0, end) {
+            Source::Rotation(rotation) => {
+                let place = rotation.current as usize;
+                (place < rotation.nodes.len()).then(|| PlannedNode(Reference::Listed(rotation.nodes, place)))
+            }
+            Source::Lazy(lazy) => lazy.current.map(PlannedNode::from),
+        }
+    }
+}
+
+impl Lazy {
+    fn next(&mut self) -> Option<Arc<Node>> {
+        let nodes = self.nodes.as_mut()?.get_mut();
+        nodes.unwrap_or_else(PoisonError::into_inner).next()
+    }
+
+    fn go_on(&mut self) -> bool {
+        let next = self.next();
+        let found = next.is_some();
+        self.current = next.or_else(|| self.current.take());
+        found
     }
 }
 
@@ -258,7 +348,7 @@ impl Iterator for QueryPlan {
                 let place = rotation.next_place()?;
                 rotation.nodes.get(place).cloned()
             }
-            Source::Lazy(nodes) => nodes.get_mut().unwrap_or_else(PoisonError::into_inner).next(),
+            Source::Lazy(lazy) => lazy.next(),
         }
     }
 }
@@ -365,6 +455,40 @@ mod tests {
         assert_eq!(order(TierEnds(0, 3), 4), [1, 2, 0, 4, 5, 3]);
         assert_eq!(order(TierEnds(6, 6), 4), [4, 5, 0, 1, 2, 3]);
         assert_eq!(order(TierEnds(3, 3), 0).len(), 6);
+    }
+
+    #[test]
+    fn the_current_node_stays_it_at_the_end_and_is_taken_without_another_reference() {
+        let nodes = nodes(2);
+        let stranger = Node::for_tests(9, "dc2");
+        let lazy = || QueryPlan::lazy(nodes.iter().cloned().collect::<Vec<_>>().into_iter());
+        for mut plan in [QueryPlan::rotation(Arc::clone(&nodes), 0), lazy()] {
+            assert_eq!(plan.current(), None);
+            assert!(plan.current_planned().is_none());
+            let passed: Vec<_> = (0..3).map(|_| (plan.go_on(), plan.current().cloned())).collect();
+            let node = |at: usize| Some(Arc::clone(&nodes[at]));
+            assert_eq!(passed, [(true, node(0)), (true, node(1)), (false, node(1))]);
+            plan.stand_at(&nodes[0]);
+            assert_eq!(plan.current(), Some(&nodes[0]));
+            plan.stand_at(&stranger);
+            assert_eq!(plan.current(), Some(&stranger));
+            assert!(!plan.go_on(), "the plan is where it was");
+            assert_eq!(plan.current(), Some(&stranger));
+            assert_eq!(*plan.current_planned().unwrap(), stranger);
+            assert_eq!(*plan.take_current().unwrap(), stranger);
+            assert!(plan.take_current().is_none());
+        }
+        let mut plan = QueryPlan::rotation(Arc::clone(&nodes), 1);
+        assert!(plan.go_on());
+        let references = Arc::strong_count(&nodes);
+        let taken = plan.take_current().unwrap();
+        assert_eq!((&*taken, Arc::strong_count(&nodes)), (&nodes[1], references));
+        assert!(!plan.go_on());
+        // One that takes a stranger in between goes on with those that were left.
+        let mut plan = QueryPlan::rotation(Arc::clone(&nodes), 1);
+        plan.stand_at(&stranger);
+        assert!(plan.go_on());
+        assert_eq!(plan.current(), Some(&nodes[1]));
     }
 
     #[test]

@@ -20,6 +20,7 @@ impl Preferred {
         }
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.count.into()
     }
