@@ -103,6 +103,7 @@ pub(super) struct Undo<'a> {
 }
 
 impl Undo<'_> {
+    #[inline(always)]
     pub(super) fn encode<E>(mut self, context: EncodeContext, encode: E) -> Result<(), EncodeError>
     where
         E: FnOnce(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,

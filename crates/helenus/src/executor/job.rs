@@ -225,6 +225,18 @@ impl Job {
         Err(RequestErrorKind::NoNode)
     }
 
+    /// As [`Job::send_next_by`] of a request that was not sent before, in the place of the caller down to the connection.
+    #[inline(always)]
+    pub(super) fn send_first_by(&mut self, pools: &PoolTable) -> Result<PendingResponse, RequestErrorKind> {
+        if self.plan.go_on() {
+            let submitted = self.submit(pools);
+            if let Some(pending) = self.note(submitted)? {
+                return Ok(pending);
+            }
+        }
+        self.send_next_by(pools)
+    }
+
     /// Sends the request to the current node; `None` when that cannot take it.
     ///
     /// # Errors
@@ -237,6 +249,7 @@ impl Job {
         self.send_again_by(&pools)
     }
 
+    #[inline(never)]
     fn send_again_by(&mut self, pools: &PoolTable) -> Result<Option<PendingResponse>, RequestErrorKind> {
         let submitted = self.submit(pools);
         self.note(submitted)
@@ -306,7 +319,7 @@ impl Job {
     }
 
     /// Hands the request to a connection of the current node. With it come the columns, if rows will come without them.
-    #[inline]
+    #[inline(always)]
     fn submit(&self, pools: &PoolTable) -> Submitted {
         let Some(pool) = self.node().and_then(|node| pools.of(node)) else {
             return (Err(AttemptError::NoConnection), None);
@@ -314,7 +327,7 @@ impl Job {
         self.submit_to(pool, false)
     }
 
-    #[inline]
+    #[inline(always)]
     fn submit_to(&self, pool: &Pool, in_turn: bool) -> Submitted {
         let Statement::Prepared(statement) = &self.request.statement else {
             let submitted = pool.submit(in_turn, self.deadline, |context, out| {

@@ -75,6 +75,7 @@ enum State {
 
 impl Execution {
     /// Sends a request, by pools at hand.
+    #[inline(always)]
     pub(crate) fn start(session: &Local<SessionShared>, pools: &PoolTable, request: Request) -> Self {
         // It is made where the caller wants it as long as this function has one end.
         let mut this = Self::new(session, pools, request);
@@ -82,7 +83,7 @@ impl Execution {
         this
     }
 
-    #[inline]
+    #[inline(always)]
     fn begin(&mut self, session: &Local<SessionShared>, pools: &PoolTable) {
         if session.throttle().is_some() {
             return self.enter_throttle();
@@ -92,7 +93,7 @@ impl Execution {
         };
         let sent = match session.is_closed() {
             true => Err(RequestErrorKind::SessionClosed),
-            false => job.check().and_then(|()| job.send_next_by(pools)),
+            false => job.check().and_then(|()| job.send_first_by(pools)),
         };
         match sent {
             Ok(sent) => {
@@ -238,5 +239,16 @@ impl fmt::Debug for Execution {
             State::Done => "done",
         };
         f.debug_tuple("Execution").field(&state).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn a_request_is_small_for_whoever_awaits_it_moves_it() {
+        assert!(size_of::<Execution>() <= 256, "{}", size_of::<Execution>());
     }
 }

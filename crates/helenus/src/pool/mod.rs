@@ -130,6 +130,7 @@ impl Pool {
 
     /// Sends a request on one of the less busy connections; on another one if that cannot take it. Unless it is the turn of
     /// this request it is refused while others wait in line.
+    #[inline]
     pub(crate) fn submit<E>(
         &self,
         in_turn: bool,

@@ -1,6 +1,6 @@
 //! Buffers of rows that were sent, for rows to come: a few for each thread, so that most requests need no allocation.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// Buffers kept for each thread.
 const KEPT: usize = 32;
@@ -8,17 +8,29 @@ const KEPT: usize = 32;
 const LARGEST: usize = 1024;
 
 thread_local! {
-    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static SPARE: Spare = const {
+        Spare {
+            last: Cell::new(Vec::new()),
+            others: RefCell::new(Vec::new()),
+        }
+    };
+}
+
+struct Spare {
+    /// The one that was given last, which most often is the one that is taken next.
+    last: Cell<Vec<u8>>,
+    others: RefCell<Vec<Vec<u8>>>,
 }
 
 /// An empty buffer with room for so many bytes.
 #[inline]
 pub(super) fn take(room: usize) -> Vec<u8> {
     // A thread that is ending has none any more.
-    let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
-    match spare {
-        Ok(Some(buffer)) if buffer.capacity() >= room => buffer,
-        _ => Vec::with_capacity(room),
+    let last = SPARE.try_with(|spare| spare.last.take());
+    match last {
+        Ok(buffer) if buffer.capacity() >= room => buffer,
+        Ok(last) => take_another(room, last),
+        Err(_) => Vec::with_capacity(room),
     }
 }
 
@@ -30,16 +42,33 @@ pub(super) fn give(mut buffer: Vec<u8>) {
     }
     buffer.clear();
     let _ = SPARE.try_with(|spare| {
-        let mut spare = spare.borrow_mut();
-        if spare.len() < KEPT {
-            spare.push(buffer);
+        let before = spare.last.replace(buffer);
+        if before.capacity() > 0 {
+            let mut others = spare.others.borrow_mut();
+            if others.len() < KEPT - 1 {
+                others.push(before);
+            }
         }
     });
+}
+
+/// When the last one has not the room.
+#[cold]
+fn take_another(room: usize, _too_small: Vec<u8>) -> Vec<u8> {
+    let other = SPARE.try_with(|spare| spare.others.borrow_mut().pop());
+    match other {
+        Ok(Some(buffer)) if buffer.capacity() >= room => buffer,
+        _ => Vec::with_capacity(room),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn capacities(buffers: &[Vec<u8>]) -> Vec<usize> {
+        buffers.iter().map(Vec::capacity).collect()
+    }
 
     #[test]
     fn small_buffers_are_used_again_a_few_are_kept_and_large_ones_are_not() {
@@ -57,8 +86,8 @@ mod tests {
         give(Vec::new());
         (0..2 * KEPT).for_each(|_| give(Vec::with_capacity(8)));
         assert_eq!(
-            SPARE.with_borrow(|spare| spare.iter().map(Vec::capacity).collect::<Vec<_>>()),
-            [8; KEPT]
+            SPARE.with(|spare| (spare.last.take().capacity(), capacities(&spare.others.borrow()))),
+            (8, vec![8; KEPT - 1])
         );
     }
 }
