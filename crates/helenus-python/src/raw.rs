@@ -228,6 +228,56 @@ pub(crate) fn class_version(object: &Bound<'_, PyAny>) -> Option<u32> {
     (number != 0 && flags & flag == flag).then_some(number)
 }
 
+/// Makes naive `datetime` objects: `PyDateTime::new` looks for the interface of the `datetime` module each time.
+#[derive(Clone, Copy)]
+pub(crate) struct DateTimes<'py> {
+    interface: &'py ffi::PyDateTime_CAPI,
+    py: Python<'py>,
+}
+
+impl<'py> DateTimes<'py> {
+    pub(crate) fn new(py: Python<'py>) -> PyResult<Self> {
+        // SAFETY: the thread is attached. The interface is null, with an exception set, or what the `datetime` module keeps
+        // as long as the interpreter lives.
+        let interface = unsafe {
+            if ffi::PyDateTimeAPI().is_null() {
+                ffi::PyDateTime_IMPORT();
+            }
+            ffi::PyDateTimeAPI().as_ref()
+        };
+        match interface {
+            Some(interface) => Ok(Self { interface, py }),
+            None => Err(PyErr::fetch(py)),
+        }
+    }
+
+    /// The `datetime`; parts that are out of range are an error.
+    #[inline]
+    pub(crate) fn make(
+        &self,
+        (year, month, day): (i32, u8, u8),
+        (hour, minute, second): (u8, u8, u8),
+        microsecond: i32,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        // SAFETY: the thread is attached, shown by `py`. The call takes its own references to `None` and the class, checks
+        // the numbers, and gives a new object, or null with an exception set.
+        unsafe {
+            let object = (self.interface.DateTime_FromDateAndTime)(
+                year,
+                month.into(),
+                day.into(),
+                hour.into(),
+                minute.into(),
+                second.into(),
+                microsecond,
+                ffi::Py_None(),
+                self.interface.DateTimeType,
+            );
+            Bound::from_owned_ptr_or_err(self.py, object)
+        }
+    }
+}
+
 /// A fresh array's memory, seen through the buffer protocol.
 struct View<'py> {
     /// In a box, as the exporter may point into it.

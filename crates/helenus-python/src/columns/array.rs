@@ -219,10 +219,10 @@ fn equal_objects<'py>(
 ) -> Result<(), Declined> {
     match decoder {
         Decoder::Timestamp => {
-            let mut timestamps = Timestamps::new();
+            let mut timestamps = Timestamps::new(py)?;
             let values = cells.values().map(|value| {
                 let bytes = value?.try_into().map_err(|_| Declined::Unusual)?;
-                timestamps.value(py, i64::from_be_bytes(bytes))
+                timestamps.value(i64::from_be_bytes(bytes))
             });
             slots.fill(first, values)
         }

@@ -10,7 +10,7 @@ use pyo3::BoundObject;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyBytes, PyDateTime, PyFloat, PyString};
+use pyo3::types::{PyBool, PyBytes, PyFloat, PyString};
 
 use crate::declined::Declined;
 use crate::{classes, raw};
@@ -173,60 +173,55 @@ const LAST_DAY: i64 = 2_932_896;
 
 /// Milliseconds from 1970-01-01 to a naive `datetime` in UTC, exact in every year that Python has.
 pub(super) fn timestamp<'py>(py: Python<'py>, bytes: &[u8]) -> Decoded<'py> {
-    Timestamps::new().value(py, i64::from_be_bytes(exactly(bytes)?))
+    Timestamps::new(py)?.value(i64::from_be_bytes(exactly(bytes)?))
 }
 
 /// The timestamps of a column: the date of the one before is kept, as the next is often of the same day.
-pub(crate) struct Timestamps {
+pub(crate) struct Timestamps<'py> {
+    objects: raw::DateTimes<'py>,
     /// When the day began, in milliseconds from 1970-01-01.
     begin: i64,
-    year: i32,
-    month: u8,
-    day: u8,
+    /// Year, month and day of it.
+    date: (i32, u8, u8),
 }
 
-impl Timestamps {
+impl<'py> Timestamps<'py> {
     /// Knows 1970-01-01.
-    pub(crate) fn new() -> Self {
-        Self {
+    pub(crate) fn new(py: Python<'py>) -> PyResult<Self> {
+        Ok(Self {
+            objects: raw::DateTimes::new(py)?,
             begin: 0,
-            year: 1970,
-            month: 1,
-            day: 1,
-        }
+            date: (1970, 1, 1),
+        })
     }
 
     /// Milliseconds from 1970-01-01 to a naive `datetime` in UTC.
     #[inline]
-    pub(crate) fn value<'py>(&mut self, py: Python<'py>, milliseconds: i64) -> Decoded<'py> {
+    pub(crate) fn value(&mut self, milliseconds: i64) -> Decoded<'py> {
         let mut time = milliseconds.wrapping_sub(self.begin);
         if !(0..MILLISECONDS_OF_DAY).contains(&time) {
             let days = milliseconds.div_euclid(MILLISECONDS_OF_DAY);
             if !(FIRST_DAY..=LAST_DAY).contains(&days) {
                 return Err(Declined::Unusual);
             }
-            (self.year, self.month, self.day) = civil_from_days(days);
+            self.date = civil_from_days(days);
             self.begin = days * MILLISECONDS_OF_DAY;
             time = milliseconds - self.begin;
         }
         #[expect(
             clippy::cast_possible_truncation,
+            clippy::cast_possible_wrap,
             clippy::cast_sign_loss,
             reason = "less than a day in milliseconds, and its parts"
         )]
-        let (hour, minute, second, microsecond) = {
+        let (time_of_day, microsecond) = {
             let time = time as u32;
             let (seconds, milliseconds) = (time / 1_000, time % 1_000);
             let (minutes, second) = (seconds / 60, seconds % 60);
-            (
-                (minutes / 60) as u8,
-                (minutes % 60) as u8,
-                second as u8,
-                milliseconds * 1_000,
-            )
+            let time_of_day = ((minutes / 60) as u8, (minutes % 60) as u8, second as u8);
+            (time_of_day, milliseconds as i32 * 1_000)
         };
-        let (year, month, day) = (self.year, self.month, self.day);
-        Ok(PyDateTime::new(py, year, month, day, hour, minute, second, microsecond, None)?.into_any())
+        Ok(self.objects.make(self.date, time_of_day, microsecond)?)
     }
 }
 
