@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import itertools
 import json
@@ -89,6 +90,35 @@ def callbacks(session: Any, prepared: Any, workload: str, in_flight: int, count:
     return count
 
 
+def futures(session: Any, prepared: Any, workload: str, in_flight: int, count: int) -> int:
+    """A window of futures; the oldest is waited for, then the next request sent."""
+    window: collections.deque[Any] = collections.deque()
+    for number in range(count):
+        window.append(session.execute_async(prepared, parameters(workload, number)))
+        if len(window) == in_flight:
+            window.popleft().result()
+    for future in window:
+        future.result()
+    return count
+
+
+def awaited(session: Any, prepared: Any, workload: str, in_flight: int, count: int) -> int:
+    """Coroutines that await one future after another."""
+    left = count
+
+    async def work() -> None:
+        nonlocal left
+        while left > 0:
+            left -= 1
+            await session.execute_async(prepared, parameters(workload, left))
+
+    async def run() -> None:
+        await asyncio.gather(*(work() for _ in range(in_flight)))
+
+    asyncio.run(run())
+    return count
+
+
 def pages(session: Any, prepared: Any, _workload: str, _in_flight: int, count: int) -> int:
     """The first rows of the many, as named tuples, over and over."""
     for _ in range(count):
@@ -100,6 +130,8 @@ FORMS: dict[str, Callable[[Any, Any, str, int, int], int]] = {
     "sync": sync,
     "concurrent": concurrent,
     "callbacks": callbacks,
+    "futures": futures,
+    "awaited": awaited,
     "pages": pages,
 }
 

@@ -86,6 +86,8 @@ def _python() -> list[Case]:
         Case("py-w2-concurrent", "w2, execute_concurrent_with_args, 256", PYTHON, "concurrent:w2", "w2", **together),
         Case("py-w1-callbacks", "w1, callbacks, 256 in flight", PYTHON, "callbacks:w1", "w1", **called),
         Case("py-w2-callbacks", "w2, callbacks, 256 in flight", PYTHON, "callbacks:w2", "w2", **called),
+        Case("py-w1-futures", "w1, futures, 256 in flight", PYTHON, "futures:w1", "w1", **called),
+        Case("py-w1-asyncio", "w1, asyncio, 256 in flight", PYTHON, "awaited:w1", "w1", **called),
         Case("py-w3", "w3, named tuples", PYTHON, "pages:w3", "w3", unit="row"),
     ]
 
