@@ -11,6 +11,7 @@ use helenus_protocol::{
 
 use crate::clock::Moment;
 use crate::connection::{AttemptFailure, Connection, SubmitError};
+use crate::statement::switches_keyspace;
 
 /// A request of the driver itself failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -33,7 +34,7 @@ pub(crate) async fn ask(
     request: &Request<'_>,
     limit: Duration,
 ) -> Result<Response, AskError> {
-    let pending = connection.submit(
+    let mut pending = connection.submit(
         Moment::of(crate::clock::now()).checked_add(limit),
         |context, out| {
             let options = RequestOptions {
@@ -43,6 +44,9 @@ pub(crate) async fn ask(
             encode_request(request, context.version, context.stream, &options, out)
         },
     )?;
+    if matches!(request, Request::Query(query) if switches_keyspace(query.text)) {
+        pending = pending.switching();
+    }
     let envelope = pending.await?;
     match ResponseEnvelope::decode(&envelope.header, envelope.body)?.response {
         Response::Error(error) => Err(AskError::Server(Arc::new(error))),

@@ -145,18 +145,28 @@ impl IoTask {
                 if let Some(waker) = waker {
                     waker.wake();
                 }
-                unseen::check(&answer)
+                self.check_unseen(&answer)
             }
             Delivery::Orphan(answer) => {
                 tracing::debug!(node = %self.shared.endpoint, %stream, "late answer discarded");
                 self.shared.count_answer(true);
-                unseen::check(&answer)
+                self.check_unseen(&answer)
             }
             Delivery::Paging(paged) => {
                 self.shared.paged(stream, paged);
                 Ok(())
             }
             Delivery::Unknown => Err(CloseCause::UnknownStream { stream: stream.raw() }),
+        }
+    }
+
+    /// An answer that nobody sees says that the connection must not go on.
+    #[cold]
+    fn check_unseen(&self, answer: &Envelope) -> Result<(), CloseCause> {
+        match self.shared.is_open() {
+            true => unseen::check(answer),
+            // It takes no more requests, and what it has was sent before.
+            false => Ok(()),
         }
     }
 

@@ -182,6 +182,12 @@ impl Connection {
         self.shared.is_worn_out()
     }
 
+    /// Whether it has ended, and nobody here had asked for it.
+    pub(crate) fn was_lost(&self) -> bool {
+        let error = self.shared.error();
+        error.is_some_and(|error| !matches!(error.cause, CloseCause::Requested(_)))
+    }
+
     /// The protocol version agreed on.
     pub(crate) fn version(&self) -> ProtocolVersion {
         self.shared.established.version
@@ -219,6 +225,13 @@ impl Connection {
     /// Waits until it is closed, and says why.
     pub(crate) async fn closed(&self) -> Arc<ConnectionError> {
         self.shared.wait_for(|shared| shared.error().cloned()).await
+    }
+
+    /// Waits until it takes no more requests: it is closed, or will be.
+    pub(crate) async fn ending(&self) {
+        self.shared
+            .wait_for(|shared| (!shared.is_open()).then_some(()))
+            .await;
     }
 
     /// Waits until there is room for a request, after [`SubmitError::WriteBufferFull`] or

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use helenus_protocol::{Envelope, StreamId};
 
-use super::error::AttemptFailure;
+use super::error::{AttemptFailure, CloseReason};
 use super::shared::Shared;
 use super::slab::{Cancelled, Outcome};
 use super::unseen;
@@ -23,8 +23,18 @@ use crate::observe::NodeMeter;
 pub(crate) struct PendingResponse {
     shared: Arc<Shared>,
     stream: StreamId,
+    awaits: Awaits,
+}
+
+/// What is to be cancelled when nobody waits any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaits {
+    /// A request like any other.
+    Answer,
+    /// A USE.
+    Switch,
     /// There is nothing to cancel any more.
-    ended: bool,
+    Nothing,
 }
 
 impl PendingResponse {
@@ -32,13 +42,30 @@ impl PendingResponse {
         Self {
             shared,
             stream,
-            ended: false,
+            awaits: Awaits::Answer,
+        }
+    }
+
+    /// The same request, which switches its connection to another keyspace: given up, the connection takes no more requests,
+    /// for nobody knows where they would run. It closes when those that it has are answered.
+    #[cold]
+    pub(crate) fn switching(mut self) -> Self {
+        self.awaits = Awaits::Switch;
+        self
+    }
+
+    /// Nobody will see the answer, which is still to come.
+    #[cold]
+    fn given_up(&self) {
+        self.shared.count_orphan();
+        if self.awaits == Awaits::Switch {
+            self.shared.drain(CloseReason::KeyspaceNotSet);
         }
     }
 
     /// The same request, whose slot is another's business from now on.
     pub(super) fn detached(mut self) -> Self {
-        self.ended = true;
+        self.awaits = Awaits::Nothing;
         self
     }
 
@@ -68,21 +95,23 @@ impl PendingResponse {
         let Poll::Ready(outcome) = self.shared.slab.poll(self.stream, cx) else {
             return Poll::Pending;
         };
-        self.ended = true;
         Poll::Ready(match outcome {
-            Outcome::Answer(answer) => Ok(answer),
+            Outcome::Answer(answer) => {
+                self.awaits = Awaits::Nothing;
+                Ok(answer)
+            }
             other => Err(self.failure(&other)),
         })
     }
 
     #[cold]
-    fn failure(&self, outcome: &Outcome) -> AttemptFailure {
+    fn failure(&mut self, outcome: &Outcome) -> AttemptFailure {
+        if let Outcome::TimedOut = outcome {
+            self.given_up();
+        }
+        self.awaits = Awaits::Nothing;
         match outcome {
-            Outcome::TimedOut => {
-                self.shared.count_orphan();
-                AttemptFailure::TimedOut
-            }
-            Outcome::Late => AttemptFailure::TimedOut,
+            Outcome::TimedOut | Outcome::Late => AttemptFailure::TimedOut,
             Outcome::Failed { sent: false } => AttemptFailure::NotSent(self.shared.lost()),
             Outcome::Answer(_) | Outcome::Failed { sent: true } => {
                 AttemptFailure::ConnectionLost(self.shared.lost())
@@ -101,17 +130,17 @@ impl Future for PendingResponse {
 
 impl Drop for PendingResponse {
     fn drop(&mut self) {
-        if self.ended {
+        if self.awaits == Awaits::Nothing {
             return;
         }
         match self.shared.slab.cancel(self.stream) {
-            Cancelled::Orphaned => self.shared.count_orphan(),
+            Cancelled::Orphaned => self.given_up(),
             Cancelled::Ended => {}
-            Cancelled::Unseen(answer) => {
-                if let Err(cause) = unseen::check(&answer) {
-                    self.shared.close(cause);
-                }
-            }
+            Cancelled::Unseen(answer) => match unseen::check(&answer) {
+                Ok(()) => {}
+                Err(_) if self.awaits == Awaits::Switch => self.shared.drain(CloseReason::KeyspaceNotSet),
+                Err(cause) => self.shared.close(cause),
+            },
         }
     }
 }

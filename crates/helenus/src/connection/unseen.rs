@@ -2,7 +2,8 @@
 //!
 //! They are dropped, but for one kind. A `USE` that was given up has switched the node's end of the connection all the same
 //! (native protocol v4, v5 §4.2.5.3), while the session is where it was: whatever names no keyspace would run in the wrong
-//! one.
+//! one. Where the text says that it is one, the connection takes no more requests from the moment when it is given up
+//! ([`PendingResponse::switching`](super::PendingResponse::switching)); a prepared one is noticed here.
 
 use helenus_protocol::{Envelope, Opcode, Response, ResponseEnvelope, ResultBody};
 

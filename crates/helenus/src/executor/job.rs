@@ -330,6 +330,10 @@ impl Job {
     #[inline(always)]
     fn submit_to(&self, pool: &Pool, in_turn: bool) -> Submitted {
         let Statement::Prepared(statement) = &self.request.statement else {
+            // A prepared one is known by its answer alone: servers advise against it, and here it would cost all others.
+            if self.request.switches_keyspace() {
+                return self.submit_switching(pool, in_turn);
+            }
             let submitted = pool.submit(in_turn, self.deadline, |context, out| {
                 encode::encode(self, context, out)
             });
@@ -348,6 +352,15 @@ impl Job {
         let skipped = metadata.filter(|_| skips.get());
         let columns = skipped.map(|metadata| metadata.columns_for(statement));
         (submitted, columns)
+    }
+
+    /// The same for a USE.
+    #[cold]
+    fn submit_switching(&self, pool: &Pool, in_turn: bool) -> Submitted {
+        let submitted = pool.submit(in_turn, self.deadline, |context, out| {
+            encode::encode(self, context, out)
+        });
+        (submitted.map(PendingResponse::switching), None)
     }
 
     /// Notes what became of the current attempt.
@@ -403,7 +416,12 @@ impl Job {
             Some(own) => own.as_ref(),
             None => self.profile().speculative_execution(),
         };
-        let wanted = |_: &&_| self.request.is_idempotent() && !matches!(self.role, Role::Pages(_));
+        let wanted = |_: &&_| {
+            self.request.is_idempotent()
+                && !matches!(self.role, Role::Pages(_))
+                // One node is enough to say whether there is such a keyspace: all others follow.
+                && !self.request.switches_keyspace()
+        };
         policy.filter(wanted).map(Arc::clone)
     }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use helenus_protocol::{SerializeError, SerializeErrorKind, SerializeRow, SerializedRow};
 
-use crate::statement::{BatchStatement, PreparedStatement, RequestOptions, SimpleStatement, StatementClass};
+use crate::statement::{
+    BatchStatement, PreparedStatement, RequestOptions, SimpleStatement, StatementClass, switches_keyspace,
+};
 
 /// A statement with its values, ready to be started by [`Session::start`](crate::Session::start).
 #[derive(Clone, Debug)]
@@ -254,6 +256,11 @@ impl Request {
     /// Whether it may write, so that a timestamp is of use. Only a prepared SELECT is known not to.
     pub(crate) fn writes(&self) -> bool {
         !matches!(&self.statement, Statement::Prepared(statement) if statement.core().class.select)
+    }
+
+    /// Whether it is a USE: the connection that it is sent on works in another keyspace afterwards.
+    pub(crate) fn switches_keyspace(&self) -> bool {
+        self.text().is_some_and(switches_keyspace)
     }
 
     /// Whether another attempt is safe after one that may have been applied.

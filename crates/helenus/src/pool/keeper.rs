@@ -23,7 +23,7 @@ pub(super) async fn keep(pool: Arc<Pool>) {
     let mut backoff = Backoff::new(Arc::clone(&pool.reconnection));
     let mut size = Size::default();
     loop {
-        if remove_closed(&pool) {
+        if remove_ended(&pool) {
             backoff.lost(Instant::now());
         }
         if pool.is_closed() {
@@ -77,16 +77,27 @@ pub(super) async fn keep(pool: Arc<Pool>) {
     }
 }
 
-/// Takes closed connections off the list; whether there were any.
-fn remove_closed(pool: &Pool) -> bool {
-    if pool.connections.load().iter().all(Connection::is_open) {
+/// Takes connections off the list that are closed, or will be when their requests are answered; whether any was lost.
+fn remove_ended(pool: &Arc<Pool>) -> bool {
+    let list = pool.connections.load_full();
+    if list.iter().all(Connection::is_open) {
         return false;
     }
-    pool.change(|list| list.retain(Connection::is_open));
+    let lost = list.iter().any(Connection::was_lost);
+    let mut ending = Vec::new();
+    pool.change(|list| {
+        ending.extend(list.extract_if(.., |connection| !connection.is_open()));
+        ending.retain(|connection| !connection.is_closed());
+        // Whoever closes the pool finds them here: its limit is theirs, too.
+        pool.lock_retired().extend(ending.iter().cloned());
+    });
+    for connection in ending {
+        drain(pool, connection, CloseReason::KeyspaceNotSet);
+    }
     if pool.connections.load().is_empty() && !pool.is_closed() {
         pool.went_down();
     }
-    true
+    lost
 }
 
 /// What became of one more connection.
@@ -167,12 +178,17 @@ fn retire(pool: &Arc<Pool>, wanted: usize) {
     });
     for (connection, reason) in retired {
         tracing::debug!(node = %pool.node, %reason, orphans = connection.orphans(), "connection is retired");
-        let pool = Arc::clone(pool);
-        tokio::spawn(async move {
-            connection.drain(reason, DRAIN_LIMIT).await;
-            pool.lock_retired().retain(|connection| !connection.is_closed());
-        });
+        drain(pool, connection, reason);
     }
+}
+
+/// Closes a connection that was taken off the list, when nobody waits for it any more.
+fn drain(pool: &Arc<Pool>, connection: Connection, reason: CloseReason) {
+    let pool = Arc::clone(pool);
+    tokio::spawn(async move {
+        connection.drain(reason, DRAIN_LIMIT).await;
+        pool.lock_retired().retain(|connection| !connection.is_closed());
+    });
 }
 
 /// Waits until a connection is lost or worn out, it is time to look again, or somebody wakes the keeper.
@@ -181,7 +197,7 @@ async fn wait_for_change(pool: &Pool, list: &[Connection], until: Option<Instant
         .iter()
         .map(|connection| async move {
             tokio::select! {
-                _ = connection.closed() => {}
+                () = connection.ending() => {}
                 () = connection.worn_out(), if !connection.is_worn_out() => {}
             }
         })

@@ -1,4 +1,5 @@
-//! What can be seen in the text of a statement without understanding it: enough to tell what is safe to run twice.
+//! What can be seen in the text of a statement without understanding it: enough to tell what is safe to run twice, and what
+//! changes the connection that it runs on.
 //!
 //! Promise: a conditional statement is never taken for anything else. A statement that is taken for a SELECT is one.
 
@@ -36,6 +37,22 @@ impl StatementClass {
     }
 }
 
+/// Whether a text is a USE, after which its connection works in another keyspace. For most texts one look is enough.
+#[inline]
+pub(crate) fn switches_keyspace(text: &str) -> bool {
+    match text.as_bytes().first() {
+        // Another word begins here.
+        Some(first) if first.is_ascii_alphabetic() && !first.eq_ignore_ascii_case(&b'u') => false,
+        _ => begins_with_use(text),
+    }
+}
+
+#[cold]
+fn begins_with_use(text: &str) -> bool {
+    let first = Words::new(text).next();
+    first.is_some_and(|word| word.eq_ignore_ascii_case("use"))
+}
+
 /// Words and single signs of CQL, without comments and what stands in quotes.
 struct Words<'a> {
     rest: &'a str,
@@ -51,6 +68,11 @@ impl<'a> Words<'a> {
         let rest = self.rest.get(start..).unwrap_or_default();
         self.rest = rest.find(end).map_or("", |at| &rest[at + end.len()..]);
     }
+
+    /// Skips to the end of the line: either sign for it ends a comment.
+    fn skip_line(&mut self) {
+        self.rest = self.rest.find(['\n', '\r']).map_or("", |at| &self.rest[at..]);
+    }
 }
 
 impl<'a> Iterator for Words<'a> {
@@ -64,8 +86,8 @@ impl<'a> Iterator for Words<'a> {
                 '\'' => self.skip_past(1, "'"),
                 '"' => self.skip_past(1, "\""),
                 '$' if self.rest.starts_with("$$") => self.skip_past(2, "$$"),
-                '-' if self.rest.starts_with("--") => self.skip_past(2, "\n"),
-                '/' if self.rest.starts_with("//") => self.skip_past(2, "\n"),
+                '-' if self.rest.starts_with("--") => self.skip_line(),
+                '/' if self.rest.starts_with("//") => self.skip_line(),
                 '/' if self.rest.starts_with("/*") => self.skip_past(2, "*/"),
                 _ => {
                     let is_word = |c: char| c.is_alphanumeric() || c == '_';
@@ -95,6 +117,7 @@ mod tests {
             "DELETE FROM t WHERE a = 'x''y' IF\nEXISTS",
             "BEGIN BATCH INSERT INTO t (a) VALUES (1) IF NOT EXISTS APPLY BATCH",
             "/* IF */ UPDATE t SET a = $$ IF $$ WHERE b = 1 IF EXISTS",
+            "-- a line as it ends elsewhere\rDELETE FROM t WHERE a = 1 IF EXISTS",
         ] {
             assert!(StatementClass::of(text).conditional, "{text}");
         }
@@ -115,6 +138,36 @@ mod tests {
         assert!(!StatementClass::of("INSERT INTO selects (a) VALUES (1)").select);
         assert!(!StatementClass::of("").select);
         assert!(!StatementClass::of("'unclosed").select);
+    }
+
+    #[test]
+    fn use_is_seen_behind_comments_and_spaces_and_is_a_whole_word() {
+        for text in [
+            "USE ks",
+            "use \"Ks\"",
+            "uSe\nks;",
+            " \t\r\n USE ks",
+            "-- a\n// b\r/* c\nd */USE ks",
+            "/**/USE/**/ks",
+            "USE\"ks\"",
+        ] {
+            assert!(switches_keyspace(text), "{text}");
+        }
+        for text in [
+            "",
+            "U",
+            "UPDATE t SET use = 1",
+            "users",
+            "used ks",
+            "use_ks",
+            "SELECT use FROM t",
+            "-- USE ks",
+            "/* USE ks",
+            "'USE ks'",
+            "\u{fc}SE ks",
+        ] {
+            assert!(!switches_keyspace(text), "{text}");
+        }
     }
 
     #[test]

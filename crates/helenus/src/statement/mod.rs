@@ -14,5 +14,5 @@ pub use prepared::PreparedStatement;
 pub use simple::SimpleStatement;
 
 pub(crate) use batch::BatchItem;
-pub(crate) use classify::StatementClass;
+pub(crate) use classify::{StatementClass, switches_keyspace};
 pub(crate) use prepared::{PreparedCore, ResultMetadata};

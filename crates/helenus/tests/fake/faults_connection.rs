@@ -227,3 +227,64 @@ async fn fault_44_a_use_that_is_given_up_takes_its_connection_with_it() {
         assert_ne!(connection_of("USE other"), connection_of("X"));
     }
 }
+
+#[tokio::test]
+async fn fault_44_nothing_is_sent_behind_a_use_that_was_given_up_and_what_was_sent_before_is_answered() {
+    for timeout in [None, Some(Duration::from_millis(20))] {
+        let (switching, slow) = (Gate::new(), Gate::new());
+        let held = |gate: &Gate| vec![Action::Hold(gate.clone()), Action::Default];
+        let script = script()
+            .on_statement("/* elsewhere */ USE other", held(&switching))
+            .on_statement("SLOW", held(&slow));
+        let node = FakeNode::start(script).await.unwrap();
+        let session = session(&node).await;
+        let mut before = session.query("SLOW", ());
+        let statement = SimpleStatement::new("/* elsewhere */ USE other").with_timeout(timeout);
+        let switch = session.query(statement, ());
+        match timeout {
+            Some(_) => assert!(switch.await.unwrap_err().is_timeout()),
+            None => {
+                soon(node.wait_until(|node| node.count(Opcode::Query) >= 2)).await;
+                drop(switch);
+            }
+        }
+        // The node has not answered yet, and may be about to.
+        until_it_works(&session).await;
+        assert_eq!(session.keyspace(), None);
+        let received = node.received();
+        let connections_of = |text: &str| {
+            let of = received.iter().filter(|one| one.text() == Some(text));
+            of.map(|one| one.connection()).collect::<Vec<_>>()
+        };
+        let left = connections_of("/* elsewhere */ USE other");
+        assert_eq!(left, connections_of("SLOW"));
+        assert!(!connections_of("X").contains(&left[0]));
+        // Its late answer ends nobody's wait.
+        switching.open();
+        assert!((&mut before).now_or_never().is_none());
+        slow.open();
+        soon(before).await.unwrap();
+        soon(session.close()).await;
+    }
+}
+
+#[tokio::test]
+async fn fault_44_a_use_that_was_answered_and_not_looked_at_takes_its_connection_with_it() {
+    let node = FakeNode::start(script()).await.unwrap();
+    let session = session(&node).await;
+    let switch = session.query("USE other", ());
+    soon(async {
+        while session.connections().in_flight > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    drop(switch);
+    until_it_works(&session).await;
+    let received = node.received();
+    let connection_of = |text| {
+        let last = received.iter().rev().find(|one| one.text() == Some(text));
+        last.unwrap().connection()
+    };
+    assert_ne!(connection_of("USE other"), connection_of("X"));
+}

@@ -248,3 +248,34 @@ async fn dropping_a_request_drops_all_its_executions() {
     assert!(request.await.unwrap_err().is_cancelled());
     assert_eq!(session.connections().overdue, 2);
 }
+
+#[tokio::test]
+async fn a_use_is_sent_to_one_node_and_all_connections_follow() {
+    let cluster = nodes(2, [vec![Action::Default]]).await;
+    let gate = Gate::new();
+    for node in cluster.nodes() {
+        let held = vec![Action::Hold(gate.clone()), Action::Default];
+        node.change_script(|script| script.on_statement("USE other", held));
+    }
+    let session = connect(builder(
+        &cluster,
+        ConstantSpeculativeExecution::new(Duration::ZERO, 1),
+    ))
+    .await;
+    let statement = SimpleStatement::new("USE other").with_idempotence(true);
+    let mut switch = session.query(statement.with_timeout(None), ());
+    tokio::time::pause();
+    assert!(tokio::time::timeout(HOUR, &mut switch).await.is_err());
+    let used = |node: &FakeNode| {
+        let received = node.received();
+        received
+            .iter()
+            .filter(|one| one.text() == Some("USE other"))
+            .count()
+    };
+    assert_eq!(cluster.nodes().iter().map(used).sum::<usize>(), 1);
+    tokio::time::resume();
+    gate.open();
+    assert!(switch.await.unwrap().attempts().is_empty());
+    assert_eq!(session.keyspace().as_deref(), Some("other"));
+}
