@@ -102,7 +102,7 @@ const USUAL_HEAD: usize = HEADER_LENGTH + 2 + USUAL_ID + 2 + 1 + 2;
 impl<'a> PlainExecute<'a> {
     /// The same request; `None` when it has more than this.
     #[inline]
-    fn of(execute: &Execute<'a>) -> Option<Self> {
+    pub(super) fn of(execute: &Execute<'a>) -> Option<Self> {
         let QueryParameters {
             consistency,
             values,
@@ -135,15 +135,37 @@ impl<'a> PlainExecute<'a> {
     /// [`encode_execute`] has to be asked: something is too long, or not known to the version.
     #[inline(always)]
     pub fn encode(&self, version: ProtocolVersion, stream: StreamId, out: &mut Vec<u8>) -> bool {
+        self.put(true, version, stream, out).is_some()
+    }
+
+    /// The same without the bytes of the values; says where in `out` they belong. For who has many of them, and writes them
+    /// from where they are.
+    pub fn encode_around(
+        &self,
+        version: ProtocolVersion,
+        stream: StreamId,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        self.put(false, version, stream, out)
+    }
+
+    #[inline(always)]
+    fn put(
+        &self,
+        with_values: bool,
+        version: ProtocolVersion,
+        stream: StreamId,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
         let features = version.features();
         let metadata_id = match (features.result_metadata_id, self.result_metadata_id) {
             (MetadataIdSupport::Present, id) => Some(id.unwrap_or_default()),
             (MetadataIdSupport::Absent, None) => None,
-            (MetadataIdSupport::Absent, Some(_)) => return false,
+            (MetadataIdSupport::Absent, Some(_)) => return None,
         };
         let values = &self.values;
         if values.names || values.has_unset && !features.unset_values {
-            return false;
+            return None;
         }
         let (has_values, has_page_size) = (values.count != 0, self.page_size.is_some());
         let (has_serial, has_timestamp) = (self.serial_consistency.is_some(), self.timestamp.is_some());
@@ -156,13 +178,14 @@ impl<'a> PlainExecute<'a> {
         let tail =
             usize::from(has_page_size) * 4 + usize::from(has_serial) * 2 + usize::from(has_timestamp) * 8;
 
+        let left_out = if with_values { 0 } else { values.bytes.len() };
         match (<&[u8; USUAL_ID]>::try_from(self.id), metadata_id) {
             (Ok(id), None) if has_values && !features.wide_flags => {
                 let length = USUAL_HEAD - HEADER_LENGTH + values.bytes.len() + tail;
                 if length > MAX_BODY_LENGTH {
-                    return false;
+                    return None;
                 }
-                out.reserve(HEADER_LENGTH + length);
+                out.reserve(HEADER_LENGTH + length - left_out);
                 let mut head = [0; USUAL_HEAD];
                 head[..HEADER_LENGTH].copy_from_slice(&header(version, stream, length));
                 head[HEADER_LENGTH + 1] = USUAL_ID as u8;
@@ -174,12 +197,15 @@ impl<'a> PlainExecute<'a> {
                 out.extend_from_slice(&head);
             }
             (_, metadata_id) => {
+                // A head and a tail are seldom longer than that.
+                out.reserve(128 + values.bytes.len() - left_out);
                 if !self.encode_head(metadata_id, flags, tail, version, stream, out) {
-                    return false;
+                    return None;
                 }
             }
         }
-        if has_values {
+        let at = out.len();
+        if has_values && with_values {
             out.extend_from_slice(values.bytes);
         }
         match (self.page_size, self.serial_consistency, self.timestamp) {
@@ -192,7 +218,7 @@ impl<'a> PlainExecute<'a> {
             (Some(page_size), None, None) => write::int(out, page_size),
             _ => self.encode_tail(out),
         }
-        true
+        Some(at)
     }
 
     /// What stands before the values: see [`PlainExecute::encode`].
@@ -222,7 +248,6 @@ impl<'a> PlainExecute<'a> {
         if length > MAX_BODY_LENGTH {
             return false;
         }
-        out.reserve(HEADER_LENGTH + length);
         out.extend_from_slice(&header(version, stream, length));
         write::short(out, id_length);
         out.extend_from_slice(self.id);

@@ -22,6 +22,7 @@ use tokio::time::Sleep;
 use super::error::CloseCause;
 use super::flushing::Turn;
 use super::heartbeat::{Heartbeat, HeartbeatAction};
+use super::lend::Nothing;
 use super::pending::PendingResponse;
 use super::read_buffer::ReadBuffers;
 use super::shared::{Shared, Submitter};
@@ -239,10 +240,12 @@ impl IoTask {
     }
 
     fn send_heartbeat(&mut self) {
-        let request = self.shared.submit(Submitter::Heartbeat, None, |context, out| {
-            let options = RequestOptions::default();
-            encode_request(&Request::Options, context.version, context.stream, &options, out)
-        });
+        let request = self
+            .shared
+            .submit(Submitter::Heartbeat, None, &Nothing, |context, out| {
+                let options = RequestOptions::default();
+                encode_request(&Request::Options, context.version, context.stream, &options, out)
+            });
         match request {
             Ok(request) => {
                 tracing::trace!(node = %self.shared.endpoint, stream = %request.stream(), "heartbeat sent");

@@ -21,6 +21,7 @@ mod handshake;
 mod heartbeat;
 pub(crate) mod hold;
 mod io_task;
+mod lend;
 mod negotiation;
 mod open;
 mod outbox;
@@ -49,6 +50,7 @@ pub use error::{
 };
 pub(crate) use events::{EventReceiver, Heard, events};
 pub(crate) use handshake::ServerOptions;
+pub(crate) use lend::{LARGE, Lend, Lent, Nothing};
 pub(crate) use pages::{NoPage, PageLimits, PageSession};
 pub(crate) use pending::PendingResponse;
 pub(crate) use shared::EncodeContext;
@@ -133,7 +135,24 @@ impl Connection {
     where
         E: FnOnce(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
     {
-        self.shared.submit(Submitter::Request, deadline, encode)
+        self.submit_lending(deadline, &Nothing, encode)
+    }
+
+    /// The same, of a request whose values may be written from where they are: where [`Lent::is_wanted`], `encode` may leave
+    /// them out.
+    ///
+    /// # Errors
+    /// As [`Connection::submit`].
+    pub(crate) fn submit_lending<E>(
+        &self,
+        deadline: Option<Moment>,
+        lent: &impl Lend,
+        encode: E,
+    ) -> Result<PendingResponse, SubmitError>
+    where
+        E: FnOnce(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
+    {
+        self.shared.submit(Submitter::Request, deadline, lent, encode)
     }
 
     /// The same, for a request that is answered by pages (DSE). The response completes with the first answer.

@@ -1,8 +1,10 @@
 //! What waits to be written, and the ids to write it with; guarded by one lock.
 //!
-//! Invariants: the buffer holds whole envelopes only. The writer is taken out while somebody writes, so two can never.
+//! Invariants: the buffer holds whole envelopes only, outside of the lock. The writer is taken out while somebody writes, so two can never.
 
-use helenus_protocol::{EncodeError, EnvelopeHeader, HEADER_LENGTH, StreamId};
+use std::sync::Arc;
+
+use helenus_protocol::{EncodeError, EnvelopeHeader, HEADER_LENGTH, SerializedRow, StreamId};
 
 use super::error::CloseReason;
 use super::shared::EncodeContext;
@@ -69,6 +71,29 @@ impl Outbox {
         }
         self.unwritten = writer.unwritten();
         self.undrained = !writer.is_drained();
+        Some(writer)
+    }
+
+    /// Whether the writer is at rest, with nothing before it, and takes bytes as they are: then it can write values from where
+    /// they are.
+    pub(super) fn borrows(&self) -> bool {
+        let at_rest =
+            self.buffer.is_empty() && !self.undrained && !self.scheduled && !self.blocked && !self.held;
+        at_rest && self.writer.as_ref().is_some_and(|writer| writer.borrows())
+    }
+
+    /// Takes the writer out, with the one envelope that waits to be written and the values that belong into it; after
+    /// [`Outbox::borrows`] was true.
+    pub(super) fn take_borrowing_writer(
+        &mut self,
+        at: usize,
+        row: Arc<SerializedRow>,
+    ) -> Option<Box<Writer>> {
+        let mut writer = self.writer.take()?;
+        writer.load(&mut self.buffer);
+        writer.borrow(at, row);
+        self.unwritten = writer.unwritten();
+        self.undrained = true;
         Some(writer)
     }
 

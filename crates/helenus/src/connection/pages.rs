@@ -15,6 +15,7 @@ use helenus_protocol::{
 };
 
 use super::error::{ConnectionError, SubmitError};
+use super::lend::Nothing;
 use super::pending::PendingResponse;
 use super::shared::{EncodeContext, Shared, Submitter};
 use super::slab::{Closed, Paged, PagesEnd, Window};
@@ -87,7 +88,7 @@ impl PageSession {
         let features = shared.established.version.features();
         let window = limits.window(features.continuous_paging_backpressure);
         let mut serial = 0;
-        let pending = shared.submit(Submitter::Request, deadline, |context, out| {
+        let pending = shared.submit(Submitter::Request, deadline, &Nothing, |context, out| {
             encode(context, out)?;
             serial = shared.slab.begin_pages(context.stream, window);
             Ok(())
@@ -179,7 +180,7 @@ impl Shared {
 
     fn revise(self: &Arc<Self>, of: StreamId, serial: u64, revise: Revise) -> Result<(), SubmitError> {
         let cancels = matches!(revise, Revise::Cancel { .. });
-        let pending = self.submit(Submitter::Paging, None, |context, out| {
+        let pending = self.submit(Submitter::Paging, None, &Nothing, |context, out| {
             let options = RequestOptions {
                 compression: context.compression,
                 ..RequestOptions::default()

@@ -18,6 +18,7 @@ use super::config::MAX_IN_FLIGHT;
 use super::error::{CloseCause, CloseReason, ConnectionError, SubmitError};
 use super::handshake::Established;
 use super::hold;
+use super::lend::Lend;
 use super::outbox::{Outbox, State, Undo, streams};
 use super::pending::PendingResponse;
 use super::slab::Slab;
@@ -118,6 +119,7 @@ impl Shared {
         self: &Arc<Self>,
         submitter: Submitter,
         deadline: Option<Moment>,
+        lent: &impl Lend,
         encode: E,
     ) -> Result<PendingResponse, SubmitError>
     where
@@ -141,6 +143,7 @@ impl Shared {
             stream,
             compression: self.envelope_compression,
         };
+        lent.ask(|| self.envelope_compression.is_none() && outbox.borrows() && !hold::is_on());
         Undo {
             start: outbox.buffer.len(),
             outbox: Some(&mut outbox),
@@ -166,7 +169,9 @@ impl Shared {
         }
         let mut writer = None;
         let mut hold = false;
-        if !outbox.scheduled {
+        if let Some((at, row)) = lent.taken() {
+            writer = outbox.take_borrowing_writer(at, row);
+        } else if !outbox.scheduled {
             let holds = !outbox.blocked && hold::is_on();
             let writes = if holds {
                 outbox.buffer.len() >= hold::FULL

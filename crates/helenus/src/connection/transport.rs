@@ -8,7 +8,7 @@ mod tls;
 
 use std::fmt;
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -48,6 +48,15 @@ pub(crate) trait TransportWrite: Send + Sync {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when none can be written now; [`TransportWrite::poll_write_ready`] tells when.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// The same, of several pieces that follow each other; some of them may be empty, not all.
+    ///
+    /// # Errors
+    /// As [`TransportWrite::try_write`].
+    fn try_write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let first = pieces.iter().find(|piece| !piece.is_empty());
+        self.try_write(first.map_or(&[], |piece| piece))
+    }
 
     /// Sends what [`TransportWrite::try_write`] took and holds back, such as TLS records.
     ///

@@ -4,9 +4,10 @@
 //! where the protocol version has them (v5 §2), and writes as much as the transport takes.
 //! Invariant: bytes leave in the order in which they were loaded, each exactly once.
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
 
-use helenus_protocol::SegmentEncoder;
+use helenus_protocol::{SegmentEncoder, SerializedRow};
 
 use super::transport::TransportWrite;
 
@@ -19,6 +20,8 @@ pub(super) struct Writer {
     /// Bytes for the transport, of which `written` are done.
     out: Vec<u8>,
     written: usize,
+    /// Values that are written from where they are, and where in `out` they belong.
+    borrowed: Option<(usize, Arc<SerializedRow>)>,
     /// Bytes written that were not counted yet.
     uncounted: usize,
 }
@@ -31,6 +34,7 @@ impl Writer {
             envelopes: Vec::new(),
             out: Vec::new(),
             written: 0,
+            borrowed: None,
             uncounted: 0,
         }
     }
@@ -46,7 +50,24 @@ impl Writer {
 
     /// Bytes loaded and not yet written.
     pub(super) fn unwritten(&self) -> usize {
-        self.envelopes.len() + self.out.len() - self.written
+        self.envelopes.len() + self.len() - self.written
+    }
+
+    /// Bytes for the transport, written or not.
+    fn len(&self) -> usize {
+        let borrowed = self.borrowed.as_ref();
+        self.out.len() + borrowed.map_or(0, |(_, row)| row.values().bytes.len())
+    }
+
+    /// Whether bytes leave as they are, so that they can be written from elsewhere.
+    pub(super) fn borrows(&self) -> bool {
+        self.segments.is_none()
+    }
+
+    /// Writes these values, too, which belong there in what was loaded.
+    pub(super) fn borrow(&mut self, at: usize, row: Arc<SerializedRow>) {
+        debug_assert!(self.borrows() && at <= self.out.len());
+        self.borrowed = Some((at, row));
     }
 
     /// Takes everything from `buffer`, and leaves an empty one that was used before.
@@ -69,8 +90,17 @@ impl Writer {
             segments.encode(&self.envelopes, &mut self.out);
             self.envelopes.clear();
         }
-        while self.written < self.out.len() {
-            match self.transport.try_write(&self.out[self.written..]) {
+        let length = self.len();
+        while self.written < length {
+            let written = match &self.borrowed {
+                None => self.transport.try_write(&self.out[self.written..]),
+                Some((at, row)) => {
+                    let (before, behind) = self.out.split_at(*at);
+                    let parts = without([before, row.values().bytes, behind], self.written);
+                    self.transport.try_write_vectored(&parts.map(IoSlice::new))
+                }
+            };
+            match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     self.written += count;
@@ -82,6 +112,7 @@ impl Writer {
         }
         self.transport.try_flush()?;
         self.out.clear();
+        self.borrowed = None;
         self.written = 0;
         Ok(())
     }
@@ -98,4 +129,13 @@ impl Writer {
             self.out = Vec::new();
         }
     }
+}
+
+/// What is left of these bytes, one behind the other, without the first `done`.
+fn without(parts: [&[u8]; 3], mut done: usize) -> [&[u8]; 3] {
+    parts.map(|part| {
+        let skipped = done.min(part.len());
+        done -= skipped;
+        &part[skipped..]
+    })
 }

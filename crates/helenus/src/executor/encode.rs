@@ -2,13 +2,13 @@
 
 use helenus_protocol::{
     Batch, BatchEntry, CustomPayload, EncodeError, Execute, MetadataIdSupport, PlainExecute, ProtocolVersion,
-    Query, QueryParameters, Request as Message, RequestOptions as EnvelopeOptions, encode_execute,
-    encode_request,
+    Query, QueryParameters, Request as Message, RequestOptions as EnvelopeOptions, SerializedRow,
+    encode_execute, encode_request,
 };
 
 use super::job::Job;
 use super::request::Statement;
-use crate::connection::EncodeContext;
+use crate::connection::{EncodeContext, Lent};
 use crate::statement::{BatchItem, BatchStatement, ContinuousPaging, PageUnit, PreparedCore, ResultMetadata};
 
 /// Appends the envelope of an attempt: of a statement that is not prepared.
@@ -26,14 +26,15 @@ pub(super) fn encode(job: &Job, context: EncodeContext, out: &mut Vec<u8>) -> Re
     }
 }
 
-/// Appends the envelope of an attempt: of a prepared statement. `metadata` is what is known about its rows, whose columns
-/// need not be sent if `skip_metadata` is true.
+/// Appends the envelope of an attempt: of a prepared statement with these values. `metadata` is what is known about its rows,
+/// whose columns need not be sent if `skip_metadata` is true.
 #[inline]
 pub(super) fn encode_prepared(
     job: &Job,
-    core: &PreparedCore,
+    (core, values): (&PreparedCore, &SerializedRow),
     metadata: Option<&ResultMetadata>,
     skip_metadata: bool,
+    lent: Option<&Lent<'_>>,
     context: EncodeContext,
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
@@ -47,12 +48,18 @@ pub(super) fn encode_prepared(
             id: &core.id,
             result_metadata_id,
             consistency: job.consistency,
-            values: job.request.values.values(),
+            values: values.values(),
             skip_metadata,
             page_size: job.page_size(),
             serial_consistency: job.serial_consistency,
             timestamp: job.request.timestamp,
         };
+        if let Some(lent) = lent.filter(|lent| lent.is_wanted())
+            && let Some(at) = plain.encode_around(version, context.stream, out)
+        {
+            lent.belong_at(at);
+            return Ok(());
+        }
         if plain.encode(version, context.stream, out) {
             return Ok(());
         }
@@ -175,7 +182,7 @@ fn parameters(job: &Job) -> QueryParameters<'_> {
     let options = job.request.options();
     QueryParameters {
         consistency: job.consistency,
-        values: job.request.values.values(),
+        values: job.request.values().values(),
         page_size: job.page_size(),
         paging_state: job.request.paging_state().map(|state| &**state),
         serial_consistency: job.serial_consistency,

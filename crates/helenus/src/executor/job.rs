@@ -5,7 +5,7 @@ use std::num::NonZeroI32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use helenus_protocol::{ColumnSpec, ConsistencyLevel};
+use helenus_protocol::{ColumnSpec, ConsistencyLevel, SerializedRow};
 
 use super::continuous::Paging;
 use super::encode;
@@ -13,7 +13,7 @@ use super::request::{Request, Statement};
 use super::speculating::Run;
 use crate::clock::Moment;
 use crate::cluster::Node;
-use crate::connection::{PendingResponse, SubmitError};
+use crate::connection::{Lent, PendingResponse, SubmitError};
 use crate::error::{Attempt, AttemptError, RequestError, RequestErrorKind};
 use crate::observe::{AttemptKind, Watch};
 use crate::policy::{QueryPlan, RouteContext, SpeculativeExecutionPolicy};
@@ -21,6 +21,7 @@ use crate::pool::Pool;
 use crate::profile::{ExecutionProfile, ProfileRef};
 use crate::session::{PoolTable, SessionShared};
 use crate::shard::Local;
+use crate::statement::PreparedStatement;
 
 /// All that belongs to one request, from its start to its end.
 pub(super) struct Job {
@@ -339,15 +340,18 @@ impl Job {
             });
             return (submitted, None);
         };
-        let core = statement.core();
-        let metadata = core.known_result();
+        if let Some(large) = self.request.large() {
+            return self.submit_large(pool, in_turn, statement, large);
+        }
+        let prepared = (&**statement.core(), &self.request.values);
+        let metadata = prepared.0.known_result();
         let skips = Cell::new(false);
         let submitted = pool.submit(in_turn, self.deadline, |context, out| {
             let metadata = metadata.as_ref().map(|metadata| &***metadata);
-            let skip =
-                metadata.is_some_and(|metadata| encode::skips_metadata(core, metadata, context.version));
+            let skip = metadata
+                .is_some_and(|metadata| encode::skips_metadata(prepared.0, metadata, context.version));
             skips.set(skip);
-            encode::encode_prepared(self, core, metadata, skip, context, out)
+            encode::encode_prepared(self, prepared, metadata, skip, None, context, out)
         });
         let skipped = metadata.filter(|_| skips.get());
         let columns = skipped.map(|metadata| metadata.columns_for(statement));
@@ -361,6 +365,29 @@ impl Job {
             encode::encode(self, context, out)
         });
         (submitted.map(PendingResponse::switching), None)
+    }
+
+    /// The same for values that are too large to be copied again.
+    #[cold]
+    fn submit_large(
+        &self,
+        pool: &Pool,
+        in_turn: bool,
+        statement: &PreparedStatement,
+        values: &Arc<SerializedRow>,
+    ) -> Submitted {
+        let prepared = (&**statement.core(), &**values);
+        let metadata = prepared.0.known_result();
+        let known = metadata.as_ref().map(|known| &***known);
+        let lent = Lent::new(values);
+        let skips = Cell::new(false);
+        let submitted = pool.submit_lending(in_turn, self.deadline, &lent, |context, out| {
+            let skip = known.is_some_and(|known| encode::skips_metadata(prepared.0, known, context.version));
+            skips.set(skip);
+            encode::encode_prepared(self, prepared, known, skip, Some(&lent), context, out)
+        });
+        let skipped = known.filter(|_| skips.get());
+        (submitted, skipped.map(|known| known.columns_for(statement)))
     }
 
     /// Notes what became of the current attempt.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use helenus_protocol::{SerializeError, SerializeErrorKind, SerializeRow, SerializedRow};
 
+use crate::connection::LARGE;
 use crate::statement::{
     BatchStatement, PreparedStatement, RequestOptions, SimpleStatement, StatementClass, switches_keyspace,
 };
@@ -29,6 +30,8 @@ struct More {
     paging_state: Option<Bytes>,
     /// The keyspace of the session, when it is that of the options' routing key.
     session_keyspace: Option<Arc<str>>,
+    /// Instead of `values`: those that are too large to be copied again.
+    large: Option<Arc<SerializedRow>>,
 }
 
 /// What is run.
@@ -68,7 +71,7 @@ impl Request {
         values: impl SerializeRow,
     ) -> Result<Self, SerializeError> {
         let values = SerializedRow::from_row(statement.bind_columns(), &values)?;
-        Ok(Self::new(Statement::Prepared(statement.for_request()), values))
+        Ok(Self::of_prepared(statement.for_request(), values))
     }
 
     /// A prepared statement with values that are encoded already.
@@ -87,7 +90,17 @@ impl Request {
                 found,
             }));
         }
-        Ok(Self::new(Statement::Prepared(statement), values))
+        Ok(Self::of_prepared(statement, values))
+    }
+
+    fn of_prepared(statement: PreparedStatement, values: SerializedRow) -> Self {
+        let is_large = values.values().bytes.len() >= LARGE;
+        let mut request = Self::new(Statement::Prepared(statement), values);
+        if is_large {
+            let large = Arc::new(std::mem::take(&mut request.values));
+            request.more.get_or_insert_default().large = Some(large);
+        }
+        request
     }
 
     /// A batch.
@@ -135,13 +148,17 @@ impl Request {
 
     /// The same, for somebody who is not to see the values.
     pub(crate) fn without_values(&self) -> Self {
-        Self {
+        let mut same = Self {
             statement: self.statement.clone(),
             values: SerializedRow::EMPTY,
             options: self.options.clone(),
             timestamp: self.timestamp,
             more: self.more.clone(),
+        };
+        if let Some(more) = &mut same.more {
+            more.large = None;
         }
+        same
     }
 
     /// How it is to be run.
@@ -187,7 +204,16 @@ impl Request {
 
     /// The values.
     pub fn values(&self) -> &SerializedRow {
-        &self.values
+        match self.large() {
+            None => &self.values,
+            Some(large) => large,
+        }
+    }
+
+    /// The values, if they are too large to be copied again.
+    #[inline]
+    pub(crate) fn large(&self) -> Option<&Arc<SerializedRow>> {
+        self.more.as_ref()?.large.as_ref()
     }
 
     /// The partition key as replicas hash it, if it is known: of a prepared statement, or of the first one in a batch; of
@@ -198,7 +224,7 @@ impl Request {
         let said = || self.options().routing_key.as_deref().map(Cow::Borrowed);
         match &self.statement {
             Statement::Simple(_) => said(),
-            Statement::Prepared(statement) => routing_key(statement, &self.values),
+            Statement::Prepared(statement) => routing_key(statement, self.values()),
             Statement::Batch(batch) => {
                 let known = batch.items().iter().find_map(|item| match item {
                     crate::statement::BatchItem::Simple(..) => None,

@@ -27,7 +27,8 @@ use crate::ask::{AskError, query};
 use crate::clock::Moment;
 use crate::cluster::Node;
 use crate::connection::{
-    CloseReason, ConnectError, Connection, ConnectionConfig, EncodeContext, PendingResponse, SubmitError,
+    CloseReason, ConnectError, Connection, ConnectionConfig, EncodeContext, Lend, Nothing, PendingResponse,
+    SubmitError,
 };
 use crate::error::AttemptError;
 use crate::policy::{Demotion, NodeLoad, ReconnectionPolicy};
@@ -140,6 +141,20 @@ impl Pool {
     where
         E: Fn(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
     {
+        self.submit_lending(in_turn, deadline, &Nothing, encode)
+    }
+
+    /// The same, of a request whose values may be written from where they are: see [`Connection::submit_lending`].
+    pub(crate) fn submit_lending<E>(
+        &self,
+        in_turn: bool,
+        deadline: Option<Moment>,
+        lent: &impl Lend,
+        encode: E,
+    ) -> Result<PendingResponse, AttemptError>
+    where
+        E: Fn(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
+    {
         if !in_turn && !self.line.is_empty() {
             return Err(AttemptError::NotSent(SubmitError::StreamsExhausted));
         }
@@ -151,12 +166,12 @@ impl Pool {
                 if grow_at != usize::MAX && only.in_flight() > grow_at {
                     self.report_crowded();
                 }
-                match only.submit(deadline, &encode) {
+                match only.submit_lending(deadline, lent, &encode) {
                     Ok(pending) => return Ok(pending),
                     Err(error) => error,
                 }
             }
-            several => match self.submit_to_one_of(several, grow_at, deadline, &encode) {
+            several => match self.submit_to_one_of(several, grow_at, deadline, lent, &encode) {
                 Ok(pending) => return Ok(pending),
                 Err(error) => error,
             },
@@ -174,6 +189,7 @@ impl Pool {
         connections: &[Connection],
         grow_at: usize,
         deadline: Option<Moment>,
+        lent: &impl Lend,
         encode: &E,
     ) -> Result<PendingResponse, SubmitError>
     where
@@ -197,7 +213,7 @@ impl Pool {
         let (before, from) = connections.split_at(first);
         let mut refused = None;
         for connection in from.iter().chain(before) {
-            match connection.submit(deadline, encode) {
+            match connection.submit_lending(deadline, lent, encode) {
                 Ok(pending) => return Ok(pending),
                 Err(error @ SubmitError::Encode(_)) => return Err(error),
                 // A full one will have room again.

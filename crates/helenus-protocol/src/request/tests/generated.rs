@@ -171,8 +171,19 @@ proptest! {
             continuous_paging: None, page_size_in_bytes: false, ..parameters }] {
             let execute = Execute { id: &parts.id, result_metadata_id, parameters };
             for options in [options, RequestOptions::default()] {
+                let start = shortest.len();
                 encode_execute(&execute, version, stream, &options, &mut shortest).unwrap();
                 encode_request(&Request::Execute(execute), version, stream, &options, &mut general).unwrap();
+                // What leaves the values out is the same around them.
+                let mut around = shortest[..start].to_vec();
+                let bare = !options.tracing && options.custom_payload.is_none();
+                let plain = PlainExecute::of(&execute).filter(|_| bare);
+                if let Some(at) = plain.and_then(|plain| plain.encode_around(version, stream, &mut around)) {
+                    around.splice(at..at, execute.parameters.values.bytes.iter().copied());
+                    prop_assert_eq!(&around, &shortest);
+                } else {
+                    prop_assert_eq!(&around, &shortest[..start]);
+                }
             }
         }
         prop_assert_eq!(shortest, general);

@@ -20,6 +20,7 @@ use super::*;
 use crate::clock::Moment;
 use crate::connection::error::{AttemptFailure, CloseReason, SubmitError};
 use crate::connection::handshake::Established;
+use crate::connection::lend::Nothing;
 use crate::connection::pending::PendingResponse;
 use crate::connection::shared::Submitter;
 use crate::connection::slab::Delivery;
@@ -164,7 +165,7 @@ fn connection(node: &Node, config: ConnectionConfig) -> Arc<Shared> {
 
 /// Sends a request whose body is this tag.
 fn submit(shared: &Arc<Shared>, tag: u8) -> Result<PendingResponse, SubmitError> {
-    shared.submit(Submitter::Request, None, |context, out| {
+    shared.submit(Submitter::Request, None, &Nothing, |context, out| {
         let header = EnvelopeHeader {
             version: context.version,
             direction: Direction::Request,

@@ -75,7 +75,7 @@ struct Pipe {
 impl Server {
     /// What arrived since the last call, with the framing checked.
     pub(super) fn requests(&mut self) -> Vec<Arrived> {
-        let bytes = std::mem::take(&mut lock(&self.pipe).from_client);
+        let bytes = self.bytes();
         self.decoder.buffer().extend_from_slice(&bytes);
         let mut arrived = Vec::new();
         while let Some(envelope) = self.decoder.next().expect("the client keeps to the framing") {
@@ -91,6 +91,11 @@ impl Server {
             });
         }
         arrived
+    }
+
+    /// The bytes that arrived since the last call.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        std::mem::take(&mut lock(&self.pipe).from_client)
     }
 
     /// Answers with a text, so that it can be told from others.

@@ -3,6 +3,7 @@
 mod endings;
 mod faults;
 mod interleaving;
+mod lending;
 mod measure;
 mod memory;
 mod opening;

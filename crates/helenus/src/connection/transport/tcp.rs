@@ -1,6 +1,6 @@
 //! TCP, and Unix domain sockets, as they are.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -127,6 +127,10 @@ impl TransportWrite for TcpWrite {
         self.0.try_write(bytes)
     }
 
+    fn try_write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(pieces)
+    }
+
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stream().poll_write_ready(cx)
     }
@@ -168,6 +172,10 @@ mod unix {
     impl TransportWrite for UnixWrite {
         fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
             self.0.try_write(bytes)
+        }
+
+        fn try_write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.0.try_write_vectored(pieces)
         }
 
         fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
