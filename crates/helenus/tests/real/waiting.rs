@@ -1,6 +1,5 @@
 //! Waiting for what a test has set going: looked at often, within a limit, never for a fixed time.
 
-use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -30,24 +29,20 @@ pub(crate) fn is_up(session: &Session, address: SocketAddr) -> bool {
         .any(|node| node.address() == Some(address) && node.is_up() == Some(true))
 }
 
-/// Watches how long the driver takes to connect to a node again, from the moment since which its port takes connections.
+/// Watches how long the driver takes to connect to a node again, from the moment its port takes connections.
 pub(crate) fn recovery(session: &Session, address: SocketAddr) -> JoinHandle<Duration> {
     let session = session.clone();
     tokio::spawn(async move {
-        let mut back = None;
-        eventually("the driver is connected again", Duration::from_secs(360), || {
-            match TcpStream::connect_timeout(&address, LOOK) {
-                Ok(_) => {
-                    back.get_or_insert_with(Instant::now);
-                }
-                // It took one, and takes none now: it was not back yet.
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused => back = None,
-                Err(_) => {}
-            }
-            back.is_some() && is_up(&session, address)
+        eventually("the node listens again", Duration::from_secs(240), || {
+            TcpStream::connect_timeout(&address, LOOK).is_ok()
         })
         .await;
-        back.map_or(Duration::ZERO, |back| back.elapsed())
+        let back = Instant::now();
+        eventually("the driver is connected again", Duration::from_secs(120), || {
+            is_up(&session, address)
+        })
+        .await;
+        back.elapsed()
     })
 }
 
