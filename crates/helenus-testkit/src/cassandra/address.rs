@@ -5,12 +5,14 @@
 
 use std::fmt;
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 use super::error::{Error, Result};
 use super::yaml::{NATIVE_PORT, STORAGE_PORT};
@@ -145,13 +147,21 @@ impl Addresses {
 pub(crate) fn check_ports(address: Ipv4Addr) -> Result<()> {
     for (port, purpose) in [(NATIVE_PORT, "CQL"), (STORAGE_PORT, "storage")] {
         let address = SocketAddr::from((address, port));
-        TcpListener::bind(address).map_err(|source| Error::AddressInUse {
+        check_free(address).map_err(|source| Error::AddressInUse {
             address,
             purpose,
             source,
         })?;
     }
     Ok(())
+}
+
+/// Binds and does not listen: to whoever watches for the node's port to open, one that listens for a moment looks like the node.
+pub(crate) fn check_free(address: SocketAddr) -> std::io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // As servers bind: connections that linger do not count, a socket that listens does.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
 }
 
 /// A free port on 127.0.0.1 for JMX. It lies below the range from which systems give out ports for outgoing connections, and
@@ -165,8 +175,8 @@ pub(crate) fn free_jmx_port() -> Result<u16> {
         let turn = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(spread);
         let port = JMX_PORTS.start + turn % JMX_PORTS.len() as u16;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        match TcpListener::bind(address) {
-            Ok(_) => return Ok(port),
+        match check_free(address) {
+            Ok(()) => return Ok(port),
             Err(source) => {
                 last = Some(Error::AddressInUse {
                     address,
@@ -189,6 +199,10 @@ const JMX_PORTS: std::ops::Range<u16> = 20_000..30_000;
 
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
 
     #[test]
@@ -233,6 +247,27 @@ mod tests {
                 .starts_with("127.0.250.1:9042, needed as the CQL port"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn looking_at_a_port_never_takes_a_connection() {
+        let address = Ipv4Addr::new(127, 0, 250, 2);
+        let stop = Arc::new(AtomicBool::new(false));
+        let watching = std::thread::spawn({
+            let stop = Arc::clone(&stop);
+            move || {
+                let mut taken = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    taken += usize::from(TcpStream::connect((address, NATIVE_PORT)).is_ok());
+                }
+                taken
+            }
+        });
+        for _ in 0..20_000 {
+            check_ports(address).unwrap();
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(watching.join().unwrap(), 0);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::address::{check_ports, free_jmx_port};
+use super::address::{check_free, check_ports, free_jmx_port};
 use super::distribution::Distribution;
 use super::error::{Error, Result};
 use super::jvm::NodeProcess;
@@ -301,7 +301,7 @@ impl Node {
         let mut process = self.process();
         process.require(self.number, "be started", &[NodeState::Stopped])?;
         check_ports(self.address)?;
-        if std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, process.jmx_port)).is_err() {
+        if check_free((Ipv4Addr::LOCALHOST, process.jmx_port).into()).is_err() {
             process.jmx_port = free_jmx_port()?;
         }
         let console = self.log_directory().join("console.log");
