@@ -1,4 +1,11 @@
 //! What waits for the outcome of a future: callbacks, errbacks and coroutines.
+//!
+//! A callback that is added to a future that is done runs at once, and may add the next one to another that is done: a chain
+//! of them would overflow the thread's stack, which a program that has raised Python's own limit is not kept from. So they
+//! are called within each other to a depth ([`DEEPEST`]) that few programs reach, and Python's usual limit allows no more of;
+//! those beyond it run as soon as the callback at that depth has returned, in the order in which they would have run.
+
+use std::cell::{Cell, RefCell};
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -37,8 +44,66 @@ impl Callback {
         }
     }
 
+    /// Calls the function as [`call`](Self::call) does, or leaves that to a callback that is running, where too many run
+    /// within each other on this thread.
+    pub(crate) fn run(self, outcome: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = outcome.py();
+        let Some(level) = Level::enter() else {
+            let left = Left {
+                callback: self,
+                outcome: outcome.clone().unbind(),
+            };
+            LEFT.with_borrow_mut(|all| all.push(left));
+            return Ok(());
+        };
+        let called = self.call(py, outcome);
+        if level.is_deepest() {
+            Self::run_those_left(py, called)
+        } else {
+            called
+        }
+    }
+
+    /// As [`run`](Self::run); an exception is logged, for there is nobody to raise it to.
+    pub(crate) fn run_logged(self, outcome: &Bound<'_, PyAny>) {
+        let py = outcome.py();
+        let name = self.function.clone_ref(py);
+        if let Err(error) = self.run(outcome) {
+            log(name.bind(py), &error);
+        }
+    }
+
+    /// Runs what was left to the callback that has ended as `called`. Of several exceptions the first is raised.
+    fn run_those_left(py: Python<'_>, called: PyResult<()>) -> PyResult<()> {
+        let mut outcome = called;
+        // As if each had run when it was added: those that it adds itself come before those that were added after it.
+        let mut from = 0;
+        loop {
+            let next = LEFT.with_borrow_mut(|all| {
+                let from_here = from.min(all.len());
+                all[from_here..].reverse();
+                let next = all.pop();
+                from = all.len();
+                next
+            });
+            let Some(Left {
+                callback,
+                outcome: argument,
+            }) = next
+            else {
+                return outcome;
+            };
+            if let Err(error) = callback.call(py, argument.bind(py)) {
+                match &outcome {
+                    Ok(()) => outcome = Err(error),
+                    Err(_) => log(callback.function.bind(py), &error),
+                }
+            }
+        }
+    }
+
     /// Calls the function with `outcome` in front of its own arguments.
-    pub(crate) fn call(&self, py: Python<'_>, outcome: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn call(&self, py: Python<'_>, outcome: &Bound<'_, PyAny>) -> PyResult<()> {
         let function = self.function.bind(py);
         let own = self.arguments.bind(py);
         let keywords = self.keywords.as_ref().map(|keywords| keywords.bind(py));
@@ -53,26 +118,64 @@ impl Callback {
         Ok(())
     }
 
-    /// As [`call`](Self::call); an exception is logged, for there is nobody to raise it to.
-    pub(crate) fn call_logged(&self, py: Python<'_>, outcome: &Bound<'_, PyAny>) {
-        let Err(error) = self.call(py, outcome) else {
-            return;
-        };
-        let logged = classes::cluster_log(py).and_then(|log| {
-            let keywords = PyDict::new(py);
-            keywords.set_item(intern!(py, "exc_info"), error.value(py))?;
-            let message = "callback %r raised an exception";
-            log.call_method(intern!(py, "error"), (message, &self.function), Some(&keywords))
-        });
-        if let Err(error) = logged {
-            error.write_unraisable(py, None);
-        }
-    }
-
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.function)?;
         visit.call(&self.arguments)?;
         visit.call(&self.keywords)
+    }
+}
+
+/// Writes an exception of a callback to the log of the cluster.
+fn log(function: &Bound<'_, PyAny>, error: &PyErr) {
+    let py = function.py();
+    let logged = classes::cluster_log(py).and_then(|log| {
+        let keywords = PyDict::new(py);
+        keywords.set_item(intern!(py, "exc_info"), error.value(py))?;
+        let message = "callback %r raised an exception";
+        log.call_method(intern!(py, "error"), (message, function), Some(&keywords))
+    });
+    if let Err(error) = logged {
+        error.write_unraisable(py, None);
+    }
+}
+
+/// How many callbacks run within each other on one thread: a level takes 1 KiB of its stack or so.
+const DEEPEST: u32 = 500;
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    /// What the deepest callback has been left with.
+    static LEFT: RefCell<Vec<Left>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A callback that is to run, and what with.
+struct Left {
+    callback: Callback,
+    outcome: Py<PyAny>,
+}
+
+/// A callback that runs on this thread, within others.
+struct Level(u32);
+
+impl Level {
+    /// Goes one level deeper, if that is not too deep.
+    fn enter() -> Option<Self> {
+        let level = DEPTH.get() + 1;
+        if level > DEEPEST {
+            return None;
+        }
+        DEPTH.set(level);
+        Some(Self(level))
+    }
+
+    fn is_deepest(&self) -> bool {
+        self.0 == DEEPEST
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
     }
 }
 

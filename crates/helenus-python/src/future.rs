@@ -298,12 +298,12 @@ impl ResponseFuture {
             match this.decoded(py, outcome) {
                 Decoded::Rows(rows) => {
                     for callback in callbacks {
-                        callback.call_logged(py, rows.bind(py));
+                        callback.run_logged(rows.bind(py));
                     }
                 }
                 Decoded::Error(error) => {
                     for errback in errbacks {
-                        errback.call_logged(py, error.bind(py).as_any());
+                        errback.run_logged(error.bind(py).as_any());
                     }
                 }
             }
@@ -355,8 +355,13 @@ impl ResponseFuture {
     ///
     /// Returns the outcome if it had been delivered before: what was added then runs on this thread, now.
     fn register(slf: &Bound<'_, Self>, add: impl FnOnce(&mut Waiting)) -> PyResult<Option<Arc<Outcome>>> {
-        let py = slf.py();
         let this = slf.get();
+        // One that arrived before anything waited counts as delivered.
+        if !lock(&this.waiting).settled
+            && let Some(outcome) = this.outcome()
+        {
+            Self::settle_here(slf, &outcome)?;
+        }
         let already = {
             let mut waiting = lock(&this.waiting);
             add(&mut waiting);
@@ -381,11 +386,16 @@ impl ResponseFuture {
                 outcome
             }
         };
-        // It arrived before anything waited, or just now: this thread delivers it.
-        let mut deliveries = Deliveries::default();
-        Self::settle(slf, &outcome, &mut deliveries);
-        deliveries.send(py)?;
+        // It arrived just now.
+        Self::settle_here(slf, &outcome)?;
         Ok(None)
+    }
+
+    /// As [`settle`](Self::settle), on a thread that is no event loop's and not the drain's.
+    fn settle_here(slf: &Bound<'_, Self>, outcome: &Arc<Outcome>) -> PyResult<()> {
+        let mut deliveries = Deliveries::default();
+        Self::settle(slf, outcome, &mut deliveries);
+        deliveries.send(slf.py())
     }
 
     /// Callbacks may block: the drain thread runs them, not an event loop.
@@ -453,7 +463,7 @@ impl ResponseFuture {
         if let Some(outcome) = Self::register(&slf, |waiting| waiting.callbacks.push(own))? {
             slf.get().forget_if_finished();
             if let Decoded::Rows(rows) = slf.get().decoded(py, &outcome) {
-                callback.call(py, rows.bind(py))?;
+                callback.run(rows.bind(py))?;
             }
         }
         Ok(slf)
@@ -476,7 +486,7 @@ impl ResponseFuture {
         if let Some(outcome) = Self::register(&slf, |waiting| waiting.errbacks.push(own))? {
             slf.get().forget_if_finished();
             if let Decoded::Error(error) = slf.get().decoded(py, &outcome) {
-                errback.call(py, error.bind(py).as_any())?;
+                errback.run(error.bind(py).as_any())?;
             }
         }
         Ok(slf)
@@ -512,8 +522,8 @@ impl ResponseFuture {
         if let Some(outcome) = Self::register(&slf, add)? {
             slf.get().forget_if_finished();
             match slf.get().decoded(py, &outcome) {
-                Decoded::Rows(rows) => callback.call(py, rows.bind(py))?,
-                Decoded::Error(error) => errback.call(py, error.bind(py).as_any())?,
+                Decoded::Rows(rows) => callback.run(rows.bind(py))?,
+                Decoded::Error(error) => errback.run(error.bind(py).as_any())?,
             }
         }
         Ok(())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import uuid
 from collections.abc import Iterator
 
@@ -30,3 +33,18 @@ def session(cluster: Cluster) -> Iterator[Session]:
     made.set_keyspace(keyspace)
     yield made
     made.execute(f"DROP KEYSPACE {keyspace}", timeout=60)
+
+
+@pytest.fixture
+def canned_session() -> Iterator[Session]:
+    """A session with a server that answers the statements of a benchmark at once, without Cassandra."""
+    testkit = os.environ.get("HELENUS_TESTKIT")
+    if testkit is None:
+        pytest.skip("HELENUS_TESTKIT names no test bed")
+    with subprocess.Popen([testkit, "canned"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        host, _, port = json.loads(process.stdout.readline())["address"].rpartition(":")
+        with Cluster([host], port=int(port), protocol_version=4) as made:
+            yield made.connect()
+        process.stdin.close()
