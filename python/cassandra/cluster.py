@@ -31,6 +31,7 @@ from cassandra import _core, _lazy
 from cassandra._core import ResponseFuture as ResponseFuture
 from cassandra._core import ResultSet as ResultSet
 from cassandra._driver import options as _options
+from cassandra._driver.endpoints import NodeEndpoints, contact_target, refuse_tls_factory
 from cassandra._driver.errors import NoHostAvailable as NoHostAvailable
 from cassandra._driver.errors import QueryExhausted as QueryExhausted
 from cassandra._driver.errors import UserTypeDoesNotExist as UserTypeDoesNotExist
@@ -319,9 +320,8 @@ class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes, Preparing):
             _options.require_callable("conviction_policy_factory", factory)
         self.conviction_policy_factory = factory or SimpleConvictionPolicy
         self.address_translator = address_translator or IdentityTranslator()
-        if endpoint_factory is not None and type(endpoint_factory) is not DefaultEndPointFactory:
-            raise _options.not_available("endpoint_factory")
-        self.endpoint_factory = (endpoint_factory or DefaultEndPointFactory()).configure(self)
+        refuse_tls_factory(endpoint_factory)
+        self.endpoint_factory = (endpoint_factory or DefaultEndPointFactory(port=port)).configure(self)
         if timestamp_generator is not None:
             _options.require_callable("timestamp_generator", timestamp_generator)
         self.timestamp_generator = timestamp_generator or MonotonicTimestampGenerator()
@@ -581,6 +581,7 @@ class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes, Preparing):
 
     def _start(self) -> None:
         """Open the control connection, read the nodes and let the policies know them."""
+        self._hosts.endpoints = NodeEndpoints(self.endpoint_factory, self.endpoints_resolved, self._hosts.is_up)
         core = _core.ClusterCore(self._core_options())
         core.start()
         self._core = core
@@ -619,13 +620,17 @@ class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes, Preparing):
         return None if type(self.address_translator) is IdentityTranslator else self.address_translator
 
     def _core_options(self) -> dict[str, Any]:
+        endpoints = self._hosts.endpoints
+        by_factory = not endpoints.is_default(self.port)
         return {
-            "contact_points": [endpoint.resolve() for endpoint in self.endpoints_resolved],
+            "contact_points": [contact_target(endpoint) for endpoint in self.endpoints_resolved],
+            "endpoints": endpoints if by_factory else None,
             "protocol_version": self._version_to_ask_for,
             "compressions": self._compressions,
             "auth_provider": self._auth_provider,
             "reconnection_policy": self.reconnection_policy,
-            "address_translator": self._translator(),
+            # The factory asks it.
+            "address_translator": None if by_factory else self._translator(),
             "default_profile": self.profile_manager.default,
             "profiles": list(self.profile_manager.profiles.values()),
             "measure_latency": self.metrics_enabled,

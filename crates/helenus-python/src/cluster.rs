@@ -1,19 +1,18 @@
 //! `ClusterCore`: the core's cluster behind a Python `Cluster`, its completion queue and its nodes.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use helenus::{Cluster, ContactPoint, Endpoint, ProtocolVersion};
+use helenus::{Cluster, ContactPoint, ProtocolVersion};
 use helenus_protocol::Compression;
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::policy::{AuthAdapter, ReconnectionAdapter, TranslatorAdapter};
+use crate::policy::{self, AuthAdapter, FactoryAdapter, ReconnectionAdapter, TranslatorAdapter};
 use crate::profile;
 use crate::runtime::Io;
 use crate::schema::SchemaSnapshot;
@@ -130,11 +129,12 @@ impl ClusterCore {
             .runtime(io.handle().clone())
             .close_timeout(CLOSE_TIMEOUT);
 
-        let points: Vec<(String, u16)> = options.get("contact_points")?.unwrap_or_default();
-        for (address, port) in points {
-            builder = builder.contact_point(match address.parse() {
-                Ok(ip) => ContactPoint::from(Endpoint::from(SocketAddr::new(ip, port))),
-                Err(_) => ContactPoint::from(format!("{address}:{port}").as_str()),
+        let points: Vec<(String, Option<u16>)> = options.get("contact_points")?.unwrap_or_default();
+        for point in points {
+            builder = builder.contact_point(match (policy::target(&point), &point) {
+                (Ok(endpoint), _) => ContactPoint::from(endpoint),
+                // A name, which is looked up again whenever a contact point is connected to.
+                (Err(_), (name, port)) => ContactPoint::from(format!("{name}:{}", port.unwrap_or(0))),
             });
         }
         if let Some(version) = options.get::<u8>("protocol_version")? {
@@ -154,6 +154,9 @@ impl ClusterCore {
         }
         if let Some(translator) = options.item("address_translator")? {
             builder = builder.address_translator(TranslatorAdapter::translator(&translator));
+        }
+        if let Some(endpoints) = options.item("endpoints")? {
+            builder = builder.endpoint_factory(FactoryAdapter::factory(&endpoints));
         }
         if let Some(policy) = options.item("reconnection_policy")? {
             builder = builder.reconnection_policy(ReconnectionAdapter::policy(&policy)?);

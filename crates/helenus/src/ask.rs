@@ -10,6 +10,7 @@ use helenus_protocol::{
 };
 
 use crate::clock::Moment;
+use crate::cluster::PeerRow;
 use crate::connection::{AttemptFailure, Connection, SubmitError};
 use crate::statement::switches_keyspace;
 
@@ -198,7 +199,7 @@ impl SystemRows {
 /// One row.
 #[derive(Debug)]
 pub(crate) struct SystemRow<'a> {
-    columns: &'a [ColumnSpec],
+    columns: &'a Arc<[ColumnSpec]>,
     cells: Vec<Option<ValueBytes<'a>>>,
 }
 
@@ -206,6 +207,23 @@ impl<'a> SystemRow<'a> {
     /// The names of its columns.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.columns.iter().map(|column| &*column.name)
+    }
+
+    /// A copy of all of it.
+    pub(crate) fn to_peer_row(&self) -> PeerRow {
+        let mut content = Vec::new();
+        for cell in &self.cells {
+            match cell.map(|cell| cell.as_slice()) {
+                // It came as one `[bytes]`, which is no longer than that.
+                Some(bytes) => {
+                    let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
+                    content.extend_from_slice(&length.to_be_bytes());
+                    content.extend_from_slice(bytes);
+                }
+                None => content.extend_from_slice(&(-1_i32).to_be_bytes()),
+            }
+        }
+        PeerRow::new(Arc::clone(self.columns), content.into())
     }
 
     /// Appends what tells rows apart: the names and cells of the columns that are wanted.

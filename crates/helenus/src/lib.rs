@@ -48,8 +48,8 @@ pub mod tls;
 
 pub use cluster::{
     AddressTranslator, Cluster, ClusterBuilder, ClusterEvent, ClusterEvents, ClusterState, ContactPoint,
-    EndpointFactory, Node, NodeFacts, Partitioner, ReachFuture, ReplicationFactor, ReplicationStrategy,
-    Resolver, SystemResolver, Token, WarmUp,
+    EndpointFactory, Node, NodeFacts, Partitioner, PeerRow, ReachFuture, ReplicationFactor,
+    ReplicationStrategy, Resolver, SystemResolver, Token, WarmUp,
 };
 /// Requests that leave together; for the Python package alone.
 #[doc(hidden)]

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from cassandra._endpoints import DefaultEndPoint
+from cassandra._driver.endpoints import NodeEndpoints
+from cassandra._endpoints import DefaultEndPointFactory
 from cassandra.pool import Host
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ class HostRegistry:
         self._conviction_policy_factory = conviction_policy_factory
         self._by_id: dict[UUID, Host] = {}
         self._lock = threading.Lock()
+        self.endpoints = NodeEndpoints(DefaultEndPointFactory(), (), self.is_up)
+
+    def is_up(self, host_id: UUID) -> bool:
+        """Whether the node with this id is known to be up."""
+        host = self._by_id.get(host_id)
+        return host is not None and bool(host.is_up)
 
     def get(self, host_id: UUID) -> Host | None:
         """The host of the node with this id."""
@@ -50,7 +57,7 @@ class HostRegistry:
             gone = dict(self._by_id)
             for node in nodes:
                 host = gone.pop(node.host_id, None)
-                endpoint = DefaultEndPoint(node.address, node.port)
+                endpoint = self.endpoints.of(node)
                 if host is not None and host.endpoint != endpoint:
                     self._remove(host, changes)
                     host = None

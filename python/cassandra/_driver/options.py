@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cassandra import DriverException, ProtocolVersion, UnresolvableContactPoints
+from cassandra._driver.endpoints import refuse_tls
 from cassandra._endpoints import DefaultEndPoint, EndPoint
 
 CORE_VERSIONS = (
@@ -44,6 +45,7 @@ def resolve_contact_points(contact_points: Iterable[Any], port: int) -> list[End
     A name that does not resolve is passed over while others do.
 
     :raises UnresolvableContactPoints: none does.
+    :raises DriverException: one needs TLS.
     """
     endpoints: list[EndPoint] = []
     failed: dict[Any, Any] = {}
@@ -51,6 +53,7 @@ def resolve_contact_points(contact_points: Iterable[Any], port: int) -> list[End
     for point in contact_points:
         some = True
         if isinstance(point, EndPoint):
+            refuse_tls(point)
             endpoints.append(point)
             continue
         name, point_port = point if isinstance(point, tuple) else (point, port)

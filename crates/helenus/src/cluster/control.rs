@@ -113,7 +113,7 @@ pub(super) async fn read_nodes(
     shared: &ClusterShared,
     connection: &Connection,
 ) -> Result<Discovered, ContactPointError> {
-    let discovered = discover(connection, shared.config.control_timeout).await;
+    let discovered = discover(connection, &shared.config).await;
     let mut discovered = discovered.map_err(|error| not_read(connection, &error))?;
     let expected = shared.look().cluster_name().map(str::to_owned);
     if expected.is_some() && expected != discovered.cluster_name {

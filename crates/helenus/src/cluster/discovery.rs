@@ -5,12 +5,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use helenus_protocol::ErrorCode;
 use uuid::Uuid;
 
 use super::node::NodeFacts;
+use super::peer_row::PeerRow;
+use super::reach::EndpointFactory;
 use super::{ClusterConfig, DEFAULT_PORT};
 use crate::ask::{AskError, SystemRow, SystemRows, select, select_by_page};
 use crate::connection::{Connection, Endpoint};
@@ -18,6 +19,8 @@ use crate::connection::{Connection, Endpoint};
 /// What one node says about the cluster.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Discovered {
+    /// The rows of peers that an endpoint factory is to be asked about; none of them is among the nodes yet.
+    pub(crate) rows: Vec<(NodeFacts, PeerRow)>,
     pub(crate) cluster_name: Option<String>,
     pub(crate) partitioner: Option<String>,
     /// The nodes with the endpoints to reach them; the one that was asked is the first.
@@ -31,15 +34,30 @@ const PEERS: &str = "SELECT * FROM system.peers";
 /// Peers in a page: with 256 tokens each takes 6 kB.
 const PEERS_PAGE_SIZE: i32 = 128;
 
-/// Asks a node. `limit` is the time for each of its answers.
-pub(crate) async fn discover(connection: &Connection, limit: Duration) -> Result<Discovered, AskError> {
+/// Asks a node.
+pub(super) async fn discover(
+    connection: &Connection,
+    config: &ClusterConfig,
+) -> Result<Discovered, AskError> {
+    let limit = config.control_timeout;
+    let looks_at_rows = config
+        .endpoint_factory
+        .as_ref()
+        .is_some_and(|factory| factory.looks_at_rows());
     let local = select(connection, LOCAL, limit).await?;
     let endpoint = connection.endpoint();
     let port = endpoint
         .socket_address()
         .map_or(DEFAULT_PORT, |address| address.port());
     let mut discovered = Discovered::of(endpoint, &local, port)?;
-    let mut add = |page: &SystemRows| page.iter().for_each(|row| discovered.add_peer(&row, port));
+    let mut add = |page: &SystemRows| {
+        for row in page.iter() {
+            match looks_at_rows {
+                true => discovered.add_row(&row, port),
+                false => discovered.add_peer(&row, port),
+            }
+        }
+    };
     match select_by_page(connection, PEERS_V2, PEERS_PAGE_SIZE, limit, &mut add).await {
         // The table is of Cassandra 4.0 and later.
         Err(AskError::Server(error)) if error.code == ErrorCode::Invalid => {
@@ -62,7 +80,18 @@ impl Discovered {
             cluster_name: local.get("cluster_name"),
             partitioner: local.get("partitioner"),
             nodes: vec![(endpoint.clone(), facts)],
+            rows: Vec::new(),
         })
+    }
+
+    fn add_row(&mut self, row: &SystemRow<'_>, port: u16) {
+        match facts(row, port) {
+            Some(facts) => self.rows.push((facts, row.to_peer_row())),
+            None => {
+                let peer: Option<IpAddr> = row.get("peer");
+                tracing::warn!(?peer, "row of a peer without host id is skipped");
+            }
+        }
     }
 
     fn add_peer(&mut self, row: &SystemRow<'_>, port: u16) {
@@ -91,6 +120,9 @@ impl Discovered {
     /// unless a factory makes them all.
     pub(super) async fn find_endpoints(&mut self, config: &ClusterConfig) {
         if let Some(factory) = &config.endpoint_factory {
+            if factory.looks_at_rows() {
+                return self.find_endpoints_of_rows(&**factory).await;
+            }
             let nodes = std::mem::take(&mut self.nodes).into_iter();
             let made = nodes.map(|(_, mut facts)| async move {
                 let endpoint = factory.endpoint(&facts).await.inspect_err(|error| {
@@ -123,6 +155,28 @@ impl Discovered {
                 }
             });
         futures_util::future::join_all(translations).await;
+    }
+}
+
+impl Discovered {
+    async fn find_endpoints_of_rows(&mut self, factory: &dyn EndpointFactory) {
+        for (mut facts, row) in std::mem::take(&mut self.rows) {
+            let host_id = facts.host_id;
+            let endpoint = match factory.endpoint_of_peer(&facts, &row).await {
+                Ok(endpoint) => endpoint,
+                Err(error) => {
+                    tracing::warn!(%error, %host_id, "node is left out: the endpoint factory failed");
+                    continue;
+                }
+            };
+            let known = |(other, node): &(Endpoint, NodeFacts)| node.host_id == host_id || *other == endpoint;
+            if self.nodes.iter().any(known) {
+                tracing::warn!(%endpoint, %host_id, "second row of the same node is skipped");
+                continue;
+            }
+            facts.given = Some(endpoint.clone());
+            self.nodes.push((endpoint, facts));
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 
 use super::node::NodeFacts;
+use super::peer_row::PeerRow;
 use crate::connection::Endpoint;
 
 /// An answer on its way.
@@ -54,4 +55,17 @@ pub trait AddressTranslator: fmt::Debug + Send + Sync {
 pub trait EndpointFactory: fmt::Debug + Send + Sync {
     /// Where to connect to reach this node.
     fn endpoint<'a>(&'a self, node: &'a NodeFacts) -> ReachFuture<'a, Endpoint>;
+
+    /// Whether [`endpoint_of_peer`](Self::endpoint_of_peer) is asked in place of [`endpoint`](Self::endpoint): for the peers of
+    /// the node behind the control connection, one after the other, those without an address included. That node itself keeps
+    /// the endpoint by which it was reached.
+    fn looks_at_rows(&self) -> bool {
+        false
+    }
+
+    /// Where to connect to reach this node, by all that the server says of it.
+    fn endpoint_of_peer<'a>(&'a self, node: &'a NodeFacts, row: &'a PeerRow) -> ReachFuture<'a, Endpoint> {
+        let _ = row;
+        self.endpoint(node)
+    }
 }

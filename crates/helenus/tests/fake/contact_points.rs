@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use helenus::{
     AddressTranslator, Cluster, ConnectErrorKind, ContactPointError, Endpoint, EndpointFactory, NodeFacts,
-    ReachFuture, Resolver, SessionError,
+    PeerRow, ReachFuture, Resolver, SessionError,
 };
 use helenus_testkit::fake::FakeCluster;
 
@@ -265,6 +265,72 @@ async fn an_endpoint_factory_says_where_each_node_is_and_may_leave_one_out() {
     }
     session.query("X", ()).await.unwrap();
     assert_eq!(cluster.node(2).accepted_count(), 0);
+}
+
+/// The same by the rows of peers, of which it knows all columns.
+#[derive(Debug)]
+struct ByRows(Proxies);
+
+impl EndpointFactory for ByRows {
+    fn endpoint<'a>(&'a self, _: &'a NodeFacts) -> ReachFuture<'a, Endpoint> {
+        Box::pin(async { Err(io::Error::other("nodes without rows are not asked about")) })
+    }
+
+    fn looks_at_rows(&self) -> bool {
+        true
+    }
+
+    fn endpoint_of_peer<'a>(&'a self, node: &'a NodeFacts, row: &'a PeerRow) -> ReachFuture<'a, Endpoint> {
+        Box::pin(async move {
+            let peer: Option<IpAddr> = row.get("peer");
+            assert!(
+                peer.is_some()
+                    && row
+                        .columns()
+                        .iter()
+                        .any(|column| &*column.name == "schema_version")
+            );
+            assert_eq!(row.get::<uuid::Uuid>("host_id"), Some(node.host_id()));
+            assert_eq!(row.get::<&str>("data_center"), node.datacenter());
+            assert_eq!(
+                (row.get::<i32>("peer"), row.get::<i32>("no such column")),
+                (None, None)
+            );
+            self.0.endpoint(node).await
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_factory_that_looks_at_rows_is_asked_about_peers_alone() {
+    let cluster = FakeCluster::start(&[("dc1", 4)], script()).await.unwrap();
+    let [first, second, third, fourth] = [0, 1, 2, 3].map(|number| cluster.node(number).address());
+    // The second changes places with the fourth, of which nothing is said; the third is said to be where the first is.
+    let proxies = Proxies(HashMap::from([(second, fourth), (third, first)]));
+    let driver = builder(cluster.node(0))
+        .endpoint_factory(Arc::new(ByRows(proxies)) as Arc<dyn EndpointFactory>)
+        .build()
+        .unwrap();
+    let session = driver.connect().await.unwrap();
+    let shown = |state: &helenus::ClusterState| -> Vec<_> {
+        let nodes = state.nodes().iter();
+        nodes.map(|node| (node.rpc_address(), node.address())).collect()
+    };
+    let state = session.state();
+    // By its own name the third would have an endpoint that differs in the name for SNI.
+    assert_eq!(
+        shown(&state),
+        [
+            (Some(first), Some(first)),
+            (Some(second), Some(fourth)),
+            (Some(third), Some(first))
+        ]
+    );
+    driver.refresh().await.unwrap();
+    let again = session.state();
+    for (before, after) in state.nodes().iter().zip(again.nodes().iter()) {
+        assert!(Arc::ptr_eq(before, after));
+    }
 }
 
 #[test]
