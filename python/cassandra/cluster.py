@@ -633,6 +633,7 @@ class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes, Preparing):
             "address_translator": None if by_factory else self._translator(),
             "default_profile": self.profile_manager.default,
             "profiles": list(self.profile_manager.profiles.values()),
+            "counts_failures": self.conviction_policy_factory is not SimpleConvictionPolicy,
             "measure_latency": self.metrics_enabled,
             "timestamp_generator": self.timestamp_generator,
             "connect_timeout": self.connect_timeout,

@@ -31,17 +31,22 @@ pub(crate) struct ClusterContext {
     /// Counts the changes of registered user-defined types: plans made before are not used any more.
     pub(crate) user_types_version: AtomicU64,
     pub(crate) prepared: PreparedById,
+    /// Python wants to know of each failed connection.
+    counts_failures: bool,
     generation: u64,
 }
 
 impl ClusterContext {
-    /// Differs when nodes came, went, changed, or changed between up and down.
+    /// Differs when nodes came, went, changed, changed between up and down, or failed, if that matters.
     pub(crate) fn nodes_fingerprint(&self) -> u64 {
         let state = self.cluster.state();
         let mut hasher = DefaultHasher::new();
         for node in state.nodes().iter() {
             Arc::as_ptr(node).hash(&mut hasher);
             node.is_up().hash(&mut hasher);
+            if self.counts_failures {
+                node.failure_count().hash(&mut hasher);
+            }
         }
         hasher.finish()
     }
@@ -69,6 +74,8 @@ pub(crate) struct Node {
     release_version: Option<String>,
     dse_version: Option<String>,
     is_up: Option<bool>,
+    failures: u64,
+    failure: Option<Py<PyAny>>,
     broadcast_address: Option<String>,
     listen_address: Option<String>,
     rpc_address: Option<String>,
@@ -233,6 +240,7 @@ impl ClusterCore {
             io,
             user_types_version: AtomicU64::new(0),
             prepared: PreparedById::default(),
+            counts_failures: options.get("counts_failures")?.unwrap_or(false),
             generation: runtime::generation(),
         };
         Ok(Self {
@@ -394,6 +402,8 @@ impl Node {
     fn new(py: Python<'_>, node: &helenus::Node) -> PyResult<Self> {
         let address = node.address();
         let rpc_address = node.rpc_address();
+        let failure = node.last_failure().filter(|_| node.is_up() != Some(true));
+        let failure = failure.map(|failure| failures::node_failure(py, &failure));
         Ok(Self {
             host_id: convert::uuid_to_python(py, &node.host_id())?.unbind(),
             address: address.map_or_else(|| node.endpoint().to_string(), |address| address.ip().to_string()),
@@ -403,6 +413,8 @@ impl Node {
             release_version: node.release_version().map(str::to_owned),
             dse_version: node.dse_version().map(str::to_owned),
             is_up: node.is_up(),
+            failures: node.failure_count(),
+            failure: failure.transpose()?.map(|error| error.into_value(py).into_any()),
             broadcast_address: node.broadcast_address().map(|address| address.to_string()),
             listen_address: node.listen_address().map(|address| address.to_string()),
             rpc_address: rpc_address.map(|address| address.ip().to_string()),

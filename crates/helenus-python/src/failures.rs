@@ -13,8 +13,8 @@
 use std::sync::Arc;
 
 use helenus::{
-    Applied, Attempt, AttemptError, ConnectErrorKind, ContactPointError, Node, RequestError,
-    RequestErrorKind, SessionError,
+    Applied, Attempt, AttemptError, ConnectError, ConnectErrorKind, ContactPointError, Node, NodeFailure,
+    RequestError, RequestErrorKind, SessionError,
 };
 use helenus_protocol::{ErrorDetails, Failures, ServerError};
 use pyo3::intern;
@@ -78,29 +78,7 @@ fn no_contact_point(py: Python<'_>, points: &[ContactPointError]) -> PyResult<Py
                 name.clone(),
                 raised(classes::connection_exception(py), source.to_string()),
             ),
-            ContactPointError::Connect(error) => {
-                let cause = match &error.kind {
-                    ConnectErrorKind::AuthenticationFailed(server) => raised(
-                        classes::authentication_failed(py),
-                        format!(
-                            "Failed to authenticate to {}: {}",
-                            error.endpoint,
-                            summary(py, server)
-                        ),
-                    ),
-                    ConnectErrorKind::AuthenticationRequired { .. } | ConnectErrorKind::AuthProvider(_) => {
-                        raised(classes::authentication_failed(py), error.to_string())
-                    }
-                    ConnectErrorKind::Io(source) => {
-                        PyErr::from(std::io::Error::new(source.kind(), error.to_string()))
-                    }
-                    ConnectErrorKind::Timeout { .. } => {
-                        timed_out(py, &error.endpoint.to_string(), error.to_string())?
-                    }
-                    _ => connection_error(py, error.to_string(), &error.endpoint.to_string())?,
-                };
-                (error.endpoint.to_string(), cause)
-            }
+            ContactPointError::Connect(error) => (error.endpoint.to_string(), connect_error(py, error)?),
             other => {
                 let name = match other {
                     ContactPointError::Discovery { endpoint, .. }
@@ -117,6 +95,35 @@ fn no_contact_point(py: Python<'_>, points: &[ContactPointError]) -> PyResult<Py
         class.clone(),
         ("Unable to connect to any servers", errors.unbind()),
     ))
+}
+
+/// The exception for a connection that could not be opened.
+fn connect_error(py: Python<'_>, error: &ConnectError) -> PyResult<PyErr> {
+    Ok(match &error.kind {
+        ConnectErrorKind::AuthenticationFailed(server) => raised(
+            classes::authentication_failed(py),
+            format!(
+                "Failed to authenticate to {}: {}",
+                error.endpoint,
+                summary(py, server)
+            ),
+        ),
+        ConnectErrorKind::AuthenticationRequired { .. } | ConnectErrorKind::AuthProvider(_) => {
+            raised(classes::authentication_failed(py), error.to_string())
+        }
+        ConnectErrorKind::Io(source) => PyErr::from(std::io::Error::new(source.kind(), error.to_string())),
+        ConnectErrorKind::Timeout { .. } => timed_out(py, &error.endpoint.to_string(), error.to_string())?,
+        _ => connection_error(py, error.to_string(), &error.endpoint.to_string())?,
+    })
+}
+
+/// The exception for what went wrong with a connection to a node, as a conviction policy sees it.
+pub(crate) fn node_failure(py: Python<'_>, failure: &NodeFailure) -> PyResult<PyErr> {
+    match failure {
+        NodeFailure::NotOpened(error) => connect_error(py, error),
+        NodeFailure::Lost(error) => connection_error(py, error.to_string(), &error.endpoint.to_string()),
+        other => connection_error(py, other.to_string(), ""),
+    }
 }
 
 fn timed_out(py: Python<'_>, endpoint: &str, reason: String) -> PyResult<PyErr> {

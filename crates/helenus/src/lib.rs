@@ -48,7 +48,7 @@ pub mod tls;
 
 pub use cluster::{
     AddressTranslator, Cluster, ClusterBuilder, ClusterEvent, ClusterEvents, ClusterState, ContactPoint,
-    EndpointFactory, Node, NodeFacts, Partitioner, PeerRow, ReachFuture, ReplicationFactor,
+    EndpointFactory, Node, NodeFacts, NodeFailure, Partitioner, PeerRow, ReachFuture, ReplicationFactor,
     ReplicationStrategy, Resolver, SystemResolver, Token, WarmUp,
 };
 /// Requests that leave together; for the Python package alone.

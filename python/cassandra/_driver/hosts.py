@@ -6,6 +6,7 @@ object for as long as the node keeps its id and address.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -13,12 +14,15 @@ from uuid import UUID
 
 from cassandra._driver.endpoints import NodeEndpoints
 from cassandra._endpoints import DefaultEndPointFactory
+from cassandra.policies import SimpleConvictionPolicy
 from cassandra.pool import Host
 
 if TYPE_CHECKING:
     from cassandra import _core
     from cassandra._metadata.cluster import Metadata
     from cassandra.policies import ConvictionPolicy
+
+log = logging.getLogger("cassandra.cluster")
 
 
 class HostChanges:
@@ -38,7 +42,9 @@ class HostRegistry:
         self._metadata = metadata
         self._conviction_policy_factory = conviction_policy_factory
         self._by_id: dict[UUID, Host] = {}
-        self._lock = threading.Lock()
+        self._asked: dict[UUID, int] = {}
+        # Policies are asked while it is held.
+        self._lock = threading.RLock()
         self.endpoints = NodeEndpoints(DefaultEndPointFactory(), (), self.is_up)
 
     def is_up(self, host_id: UUID) -> bool:
@@ -73,14 +79,33 @@ class HostRegistry:
                         if host.is_up is not None:
                             changes.up.append(host)
                         host.set_up()
-                    else:
+                    elif self._is_convicted(host, node):
                         changes.down.append(host)
                         host.set_down()
                 _describe(host, node)
             for host_id, host in gone.items():
                 del self._by_id[host_id]
+                self._asked.pop(host_id, None)
                 self._remove(host, changes)
         return changes
+
+    def _is_convicted(self, host: Host, node: _core.Node) -> bool:
+        """Whether the node, without a connection, counts as down; a policy of a program decides it for each failure."""
+        if type(host.conviction_policy) is SimpleConvictionPolicy or not node.failures:
+            return True
+        if self._asked.get(node.host_id) == node.failures:
+            return False
+        self._asked[node.host_id] = node.failures
+        failure = node.failure
+        if failure is None:
+            from cassandra.connection import ConnectionException
+
+            failure = ConnectionException(f"{host} has no connection", host.endpoint)
+        try:
+            return host.signal_connection_failure(failure)
+        except Exception:
+            log.exception("Conviction policy of %s failed: it counts as down", host)
+            return True
 
     def _remove(self, host: Host, changes: HostChanges) -> None:
         self._metadata.remove_host(host)

@@ -141,13 +141,14 @@ def test_reading_the_nodes_again_opens_nothing_anew(client: Client) -> None:
 
     with Behind("dc1", "dc2") as fake:
         cluster = client(fake, endpoint_factory=Fresh(fake))
-        cluster.connect(wait_for_all_pools=True)
+        session = cluster.connect(wait_for_all_pools=True)
         hosts = set(map(id, cluster.metadata.all_hosts()))
         opened = [node.opened for node in fake.nodes]
         for _ in range(3):
             cluster.refresh_nodes()
         assert set(map(id, cluster.metadata.all_hosts())) == hosts
         assert [node.opened for node in fake.nodes] == opened
+        session.shutdown()
 
 
 def test_the_default_factory_has_a_port_for_nodes_that_name_none_and_asks_the_translator() -> None:

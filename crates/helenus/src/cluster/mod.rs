@@ -17,7 +17,7 @@ mod token;
 pub use builder::{ClusterBuilder, WarmUp};
 pub use contact_point::ContactPoint;
 pub use events::{ClusterEvent, ClusterEvents};
-pub use node::{Node, NodeFacts};
+pub use node::{Node, NodeFacts, NodeFailure};
 pub use peer_row::PeerRow;
 pub use reach::{AddressTranslator, EndpointFactory, ReachFuture, Resolver, SystemResolver};
 pub use state::ClusterState;

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use uuid::Uuid;
 
 use super::shared::ClusterShared;
-use crate::connection::Endpoint;
+use crate::connection::{ConnectError, ConnectionError, Endpoint};
 
 /// A node of the cluster. When what the cluster says about it changes, another `Node` with the same host id takes its place.
 pub struct Node {
@@ -23,9 +23,29 @@ pub struct Node {
 /// Whether a node is up; of all that a node was at one endpoint.
 #[derive(Debug, Default)]
 struct Status {
+    /// 0 as long as nothing is known.
     is: AtomicU8,
+    failures: Mutex<Failures>,
     /// Who is told when it changes.
     cluster: Weak<ClusterShared>,
+}
+
+#[derive(Debug, Default)]
+struct Failures {
+    count: u64,
+    last: Option<NodeFailure>,
+}
+
+/// What went wrong with a connection to a node.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeFailure {
+    /// It could not be opened.
+    #[error("{0}")]
+    NotOpened(#[source] ConnectError),
+    /// It was lost.
+    #[error("{0}")]
+    Lost(#[source] Arc<ConnectionError>),
 }
 
 /// What the cluster says about a node, in its `system` tables.
@@ -170,7 +190,6 @@ impl NodeFacts {
     }
 }
 
-const UNKNOWN: u8 = 0;
 const UP: u8 = 1;
 const DOWN: u8 = 2;
 
@@ -181,12 +200,15 @@ impl Node {
         slot: usize,
         cluster: Weak<ClusterShared>,
     ) -> Self {
-        let is = AtomicU8::new(UNKNOWN);
+        let status = Status {
+            cluster,
+            ..Status::default()
+        };
         Self {
             endpoint,
             facts,
             slot,
-            status: Arc::new(Status { is, cluster }),
+            status: Arc::new(status),
         }
     }
 
@@ -278,6 +300,29 @@ impl Node {
         }
     }
 
+    /// How often a connection to it was lost or could not be opened, since it is reached at this endpoint.
+    pub fn failure_count(&self) -> u64 {
+        self.lock_failures().count
+    }
+
+    /// What went wrong the last time.
+    pub fn last_failure(&self) -> Option<NodeFailure> {
+        self.lock_failures().last.clone()
+    }
+
+    pub(crate) fn failed(&self, failure: NodeFailure) {
+        let mut failures = self.lock_failures();
+        failures.count += 1;
+        failures.last = Some(failure);
+    }
+
+    fn lock_failures(&self) -> MutexGuard<'_, Failures> {
+        self.status
+            .failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// There is a connection to it; or a session has none any more, which says nothing about other sessions.
     pub(crate) fn set_up(&self, up: bool) {
         let status = if up { UP } else { DOWN };
@@ -367,6 +412,26 @@ impl std::hash::Hash for Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::CloseCause;
+
+    #[test]
+    fn failures_are_counted_by_endpoint() {
+        let node = Node::for_tests(1, "dc1");
+        assert!(node.last_failure().is_none());
+        let error = |endpoint: &Endpoint| {
+            NodeFailure::Lost(Arc::new(ConnectionError {
+                endpoint: endpoint.clone(),
+                cause: CloseCause::ClosedByPeer,
+            }))
+        };
+        node.failed(error(node.endpoint()));
+        node.failed(error(node.endpoint()));
+        let said = node.renewed(node.endpoint().clone(), NodeFacts::default());
+        assert_eq!(said.failure_count(), 2);
+        assert!(matches!(said.last_failure(), Some(NodeFailure::Lost(_))));
+        let moved = node.renewed(Endpoint::unix("elsewhere"), NodeFacts::default());
+        assert_eq!((moved.failure_count(), moved.last_failure().is_none()), (0, true));
+    }
 
     #[test]
     fn tokens_are_said_as_the_cluster_says_them() {

@@ -203,8 +203,13 @@ impl Connection {
 
     /// Whether it has ended, and nobody here had asked for it.
     pub(crate) fn was_lost(&self) -> bool {
+        self.lost_by().is_some()
+    }
+
+    /// Why it was lost, if it was.
+    pub(crate) fn lost_by(&self) -> Option<&Arc<ConnectionError>> {
         let error = self.shared.error();
-        error.is_some_and(|error| !matches!(error.cause, CloseCause::Requested(_)))
+        error.filter(|error| !matches!(error.cause, CloseCause::Requested(_)))
     }
 
     /// The protocol version agreed on.

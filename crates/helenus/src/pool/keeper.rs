@@ -12,7 +12,7 @@ use super::backoff::{Backoff, Retry};
 use super::size::Size;
 use super::{Added, Pool, Progress, quote};
 use crate::ask::query;
-use crate::cluster::identity;
+use crate::cluster::{NodeFailure, identity};
 use crate::connection::{CloseReason, ConnectError, Connection};
 
 /// How long a connection that is replaced, or not needed any more, may wait for its answers.
@@ -53,6 +53,9 @@ pub(super) async fn keep(pool: Arc<Pool>) {
                 Opening::Opened => backoff.opened(Instant::now()),
                 Opening::PoolClosed => return,
                 Opening::Failed(error) => {
+                    if let Some(error) = &error {
+                        pool.node.failed(NodeFailure::NotOpened(error.clone()));
+                    }
                     backoff.failed(Instant::now());
                     size.settle_for(fresh, limits);
                     pool.failed(error);
@@ -84,6 +87,9 @@ fn remove_ended(pool: &Arc<Pool>) -> bool {
         return false;
     }
     let lost = list.iter().any(Connection::was_lost);
+    for error in list.iter().filter_map(Connection::lost_by) {
+        pool.node.failed(NodeFailure::Lost(Arc::clone(error)));
+    }
     let mut ending = Vec::new();
     pool.change(|list| {
         ending.extend(list.extract_if(.., |connection| !connection.is_open()));
