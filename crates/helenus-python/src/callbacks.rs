@@ -13,6 +13,7 @@ use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::classes;
+use crate::wait::Awaited;
 
 /// A function with the arguments that follow the outcome.
 pub(crate) struct Callback {
@@ -182,7 +183,7 @@ impl Drop for Level {
 /// A coroutine that waits: its event loop, and the future of that loop.
 pub(crate) struct Waiter {
     pub(crate) event_loop: Py<PyAny>,
-    pub(crate) future: Py<PyAny>,
+    pub(crate) future: Py<Awaited>,
 }
 
 /// All that waits for one future.

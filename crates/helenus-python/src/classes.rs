@@ -56,6 +56,9 @@ classes! {
     trace_unavailable = "cassandra.query"."TraceUnavailable";
     user_type = "cassandra.cqltypes"."UserType";
     batch_statement = "cassandra.query"."BatchStatement";
+    cancelled_error = "asyncio"."CancelledError";
+    invalid_state_error = "asyncio"."InvalidStateError";
+    generic_alias = "types"."GenericAlias";
 }
 
 /// Declares one function for each module-level object that is no class.
@@ -92,6 +95,8 @@ objects! {
     resolve_futures = "cassandra._core"."resolve_futures";
     /// `asyncio.get_running_loop`.
     running_loop = "asyncio"."get_running_loop";
+    /// `contextvars.copy_context`.
+    copy_context = "contextvars"."copy_context";
     /// `cassandra.query.tuple_factory`.
     tuple_factory = "cassandra.query"."tuple_factory";
     /// `cassandra.query.named_tuple_factory`.

@@ -19,7 +19,7 @@ use crate::made::Made;
 use crate::request::{Execution, Outcome, OutgoingRequest};
 use crate::result_set::ResultSet;
 use crate::session::SessionContext;
-use crate::wait::{Deliveries, Interrupted, Settled, Task};
+use crate::wait::{Awaited, Deliveries, Interrupted, Settled, Task};
 use crate::{classes, convert, errors, failures, raw};
 
 /// What the drain thread knows of a future.
@@ -204,6 +204,15 @@ impl ResponseFuture {
         Self::give(slf, &outcome)
     }
 
+    /// What `result()` gives of a future that is done; a subclass may have a method of its own.
+    pub(crate) fn outcome_of<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        if slf.is_exact_instance_of::<Self>() {
+            Self::wait(slf, None)
+        } else {
+            slf.call_method0(intern!(slf.py(), "result"))
+        }
+    }
+
     /// The outcome as a result set, or as an exception.
     fn give<'py>(slf: &Bound<'py, Self>, outcome: &Arc<Outcome>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
@@ -309,7 +318,7 @@ impl ResponseFuture {
             }
         }
         for waiter in waiters {
-            let added = deliveries.add(waiter.event_loop.bind(py), waiter.future.bind(py), slf.as_any());
+            let added = deliveries.add(waiter.event_loop.bind(py), waiter.future.bind(py), slf);
             if let Err(error) = added {
                 error.write_unraisable(py, Some(slf.as_any()));
             }
@@ -541,31 +550,37 @@ impl ResponseFuture {
         drop((callbacks, errbacks));
     }
 
-    fn __await__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    fn __await__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Awaited>> {
         let py = slf.py();
         let event_loop = classes::running_loop(py)?.call0()?;
-        let future = event_loop.call_method0(intern!(py, "create_future"))?;
+        let awaited = Awaited::new(&event_loop)?;
         if !slf.get().is_sent() {
             Self::send(&slf)?;
         }
         if slf.get().outcome().is_some() {
-            crate::wait::resolve(py, &future, slf.as_any())?;
-        } else {
-            let queue = crate::wait::queue_of(slf.get().context.cluster.io, &event_loop)?;
-            let waiter = Waiter {
-                event_loop: event_loop.unbind(),
-                future: future.clone().unbind(),
-            };
-            if let Progress::UnderWay(task) = &*lock(&slf.get().progress)
-                && !lock(&slf.get().waiting).has_callbacks()
-            {
-                task.deliver_on(queue);
-            }
-            if Self::register(&slf, |waiting| waiting.waiters.push(waiter))?.is_some() {
-                crate::wait::resolve(py, &future, slf.as_any())?;
-            }
+            crate::wait::resolve(&awaited, &slf, drop);
+            return Ok(awaited);
         }
-        future.call_method0(intern!(py, "__await__"))
+        let queue = crate::wait::queue_of(slf.get().context.cluster.io, &event_loop)?;
+        let waiter = Waiter {
+            event_loop: event_loop.unbind(),
+            future: awaited.clone().unbind(),
+        };
+        if let Progress::UnderWay(task) = &*lock(&slf.get().progress)
+            && !lock(&slf.get().waiting).has_callbacks()
+        {
+            task.deliver_on(queue);
+        }
+        let add = |waiting: &mut Waiting| {
+            // Nothing takes it off the list of a future that is settled.
+            if !waiting.settled {
+                waiting.waiters.push(waiter);
+            }
+        };
+        if Self::register(&slf, add)?.is_some() {
+            crate::wait::resolve(&awaited, &slf, drop);
+        }
+        Ok(awaited)
     }
 
     /// Whether another page can be fetched.

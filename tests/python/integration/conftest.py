@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -36,15 +37,22 @@ def session(cluster: Cluster) -> Iterator[Session]:
 
 
 @pytest.fixture
-def canned_session() -> Iterator[Session]:
-    """A session with a server that answers the statements of a benchmark at once, without Cassandra."""
+def canned() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server that answers the statements of a benchmark at once, without Cassandra, and its address."""
     testkit = os.environ.get("HELENUS_TESTKIT")
     if testkit is None:
         pytest.skip("HELENUS_TESTKIT names no test bed")
     with subprocess.Popen([testkit, "canned"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        host, _, port = json.loads(process.stdout.readline())["address"].rpartition(":")
-        with Cluster([host], port=int(port), protocol_version=4) as made:
-            yield made.connect()
+        yield process, json.loads(process.stdout.readline())["address"]
+        process.send_signal(signal.SIGCONT)
         process.stdin.close()
+
+
+@pytest.fixture
+def canned_session(canned: tuple[subprocess.Popen[str], str]) -> Iterator[Session]:
+    """A session with that server."""
+    host, _, port = canned[1].rpartition(":")
+    with Cluster([host], port=int(port), protocol_version=4) as made:
+        yield made.connect()

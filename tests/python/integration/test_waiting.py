@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import signal
 import subprocess
 import sys
@@ -104,24 +102,10 @@ def test_a_retry_policy_may_run_requests_of_its_own(contact_points: list[str]) -
         session.execute("DROP KEYSPACE waiting")
 
 
-@pytest.fixture
-def responder() -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server that answers one statement at once, and can be stopped."""
-    testkit = os.environ.get("HELENUS_TESTKIT")
-    if testkit is None:
-        pytest.skip("HELENUS_TESTKIT names no test bed")
-    with subprocess.Popen([testkit, "canned"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield process, json.loads(process.stdout.readline())["address"]
-        process.send_signal(signal.SIGCONT)
-        process.stdin.close()
-
-
 def test_a_request_times_out_while_its_thread_drives_the_sockets(
-    responder: tuple[subprocess.Popen[str], str],
+    canned: tuple[subprocess.Popen[str], str],
 ) -> None:
-    process, address = responder
+    process, address = canned
     host, _, port = address.rpartition(":")
     with Cluster([host], port=int(port), protocol_version=4) as cluster:
         session = cluster.connect()
@@ -142,9 +126,9 @@ def test_a_request_times_out_while_its_thread_drives_the_sockets(
 
 
 def test_ctrl_c_ends_the_wait_of_a_thread_that_drives_the_sockets(
-    responder: tuple[subprocess.Popen[str], str],
+    canned: tuple[subprocess.Popen[str], str],
 ) -> None:
-    server, address = responder
+    server, address = canned
     program = """
 import os, signal, sys
 from cassandra.cluster import Cluster

@@ -8,13 +8,17 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
+use super::awaited::{Awaited, Call, End, failed};
 use crate::classes;
+use crate::future::ResponseFuture;
 
 /// Futures of event loops that can be resolved, by loop.
 #[derive(Default)]
 pub(crate) struct Deliveries {
     /// The loop whose thread this is: its futures are resolved at once.
     here: Option<Py<PyAny>>,
+    /// What waits for those, to be called by whoever has this.
+    calls: Vec<Call>,
     loops: Vec<(Py<PyAny>, Py<PyList>)>,
 }
 
@@ -23,22 +27,29 @@ impl Deliveries {
     pub(crate) fn on(event_loop: Bound<'_, PyAny>) -> Self {
         Self {
             here: Some(event_loop.unbind()),
+            calls: Vec::new(),
             loops: Vec::new(),
         }
+    }
+
+    /// What is to be called on this thread, in order.
+    pub(crate) fn take_calls(&mut self) -> Vec<Call> {
+        std::mem::take(&mut self.calls)
     }
 
     /// Leaves `response_future`, which is done, for `waiter`, a future of `event_loop`.
     pub(crate) fn add(
         &mut self,
         event_loop: &Bound<'_, PyAny>,
-        waiter: &Bound<'_, PyAny>,
-        response_future: &Bound<'_, PyAny>,
+        waiter: &Bound<'_, Awaited>,
+        response_future: &Bound<'_, ResponseFuture>,
     ) -> PyResult<()> {
         let py = event_loop.py();
         if self.here.as_ref().is_some_and(|here| here.is(event_loop)) {
-            return resolve(py, waiter, response_future);
+            resolve(waiter, response_future, |call| self.calls.push(call));
+            return Ok(());
         }
-        let pair = PyTuple::new(py, [waiter, response_future])?;
+        let pair = PyTuple::new(py, [waiter.as_any(), response_future.as_any()])?;
         if let Some((_, pairs)) = self.loops.iter().find(|(known, _)| known.is(event_loop)) {
             return pairs.bind(py).append(pair);
         }
@@ -68,24 +79,29 @@ impl Deliveries {
 pub(crate) fn resolve_futures(pairs: &Bound<'_, PyList>) -> PyResult<()> {
     let py = pairs.py();
     for pair in pairs {
-        let (waiter, response_future): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
-        resolve(py, &waiter, &response_future)?;
+        let (waiter, response_future): (Bound<'_, Awaited>, Bound<'_, ResponseFuture>) = pair.extract()?;
+        let mut calls = Vec::new();
+        resolve(&waiter, &response_future, |call| calls.push(call));
+        for call in calls {
+            call.schedule(waiter.get().event_loop.bind(py))?;
+        }
     }
     Ok(())
 }
 
 /// Gives `waiter`, unless it was cancelled, the result of `response_future`, which is done.
 pub(crate) fn resolve(
-    py: Python<'_>,
-    waiter: &Bound<'_, PyAny>,
-    response_future: &Bound<'_, PyAny>,
-) -> PyResult<()> {
-    if waiter.call_method0(intern!(py, "done"))?.is_truthy()? {
-        return Ok(());
+    waiter: &Bound<'_, Awaited>,
+    response_future: &Bound<'_, ResponseFuture>,
+    call: impl FnMut(Call),
+) {
+    if waiter.get().is_done() {
+        return;
     }
-    match response_future.call_method0(intern!(py, "result")) {
-        Ok(result) => waiter.call_method1(intern!(py, "set_result"), (result,))?,
-        Err(error) => waiter.call_method1(intern!(py, "set_exception"), (error.into_value(py),))?,
+    let py = waiter.py();
+    let end = match ResponseFuture::outcome_of(response_future) {
+        Ok(result) => End::Result(result.unbind()),
+        Err(error) => failed(error.into_value(py).into_bound(py)),
     };
-    Ok(())
+    Awaited::finish(waiter, end, call);
 }

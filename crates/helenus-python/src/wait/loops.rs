@@ -4,6 +4,7 @@
 //! thread has to enter the interpreter for it. Loops that cannot watch a socket are served by the drain thread.
 //! Invariant: the byte is taken before the queue is, so that an entry never waits without one.
 
+use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
 #[cfg(unix)]
 use std::os::{fd::AsRawFd as _, unix::net::UnixStream};
@@ -13,9 +14,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 
+use super::awaited::Call;
 use super::deliveries::Deliveries;
 use super::queue::Queued;
-use crate::runtime::{Alarm, Holding, Io};
+use crate::runtime::{Alarm, Io};
 
 /// What became ready for one event loop.
 pub(crate) struct LoopQueue {
@@ -53,6 +55,7 @@ struct LoopReader {
     event_loop: Py<PyWeakrefReference>,
     queue: Arc<LoopQueue>,
     receiver: UnixStream,
+    woken: Py<Woken>,
 }
 
 #[cfg(unix)]
@@ -62,36 +65,80 @@ impl LoopReader {
         let mut bytes = [0; 64];
         while matches!((&self.receiver).read(&mut bytes), Ok(count) if count == bytes.len()) {}
         let entries = std::mem::take(&mut *lock(&self.queue.entries));
-        let event_loop = self.event_loop.bind(py).upgrade();
-        let many = entries.len() > 1;
-        let mut deliveries = match &event_loop {
-            Some(event_loop) => Deliveries::on(event_loop.clone()),
-            None => Deliveries::default(),
+        let Some(event_loop) = self.event_loop.bind(py).upgrade() else {
+            return Ok(());
         };
+        let mut deliveries = Deliveries::on(event_loop.clone());
         for entry in entries {
             if entry.clone().advance() {
                 entry.deliver(py, &mut deliveries);
             }
         }
-        if let Some(event_loop) = event_loop.filter(|_| many) {
-            // The loop runs what these answers have woken, and then this.
-            let holding = Bound::new(py, HeldByLoop(Some(self.queue.io.hold())))?;
-            event_loop.call_method1(intern!(py, "call_soon"), (holding,))?;
+        let calls = deliveries.take_calls();
+        let many = calls.len() > 1;
+        deliveries.send(py)?;
+        if event_loop.call_method0(intern!(py, "get_debug"))?.is_truthy()? {
+            // It tells which of them is slow.
+            for call in calls {
+                call.schedule(&event_loop)?;
+            }
+            return Ok(());
         }
-        deliveries.send(py)
+        let woken = self.woken.bind(py);
+        lock(&woken.get().calls).extend(calls);
+        if many {
+            // What they leave if they end the loop, or run it within, is not lost.
+            event_loop.call_method1(intern!(py, "call_soon"), (woken,))?;
+        }
+        // What coroutines send leaves together.
+        let _holding = many.then(|| self.queue.io.hold());
+        woken.get().run(py, &event_loop)
     }
 }
 
-/// What coroutines send while this is in the queue of their event loop leaves together.
+/// What waits for answers that have come, in order.
 #[cfg(unix)]
-#[pyclass(name = "HeldByLoop", module = "cassandra._core", unsendable)]
-struct HeldByLoop(Option<Holding>);
+#[pyclass(name = "Woken", module = "cassandra._core", frozen)]
+struct Woken {
+    event_loop: Py<PyWeakrefReference>,
+    calls: Mutex<VecDeque<Call>>,
+}
+
+#[cfg(unix)]
+impl Woken {
+    fn run(&self, py: Python<'_>, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
+        loop {
+            let next = lock(&self.calls).pop_front();
+            let Some(call) = next else {
+                return Ok(());
+            };
+            call.run(py, Some(event_loop))?;
+        }
+    }
+}
 
 #[cfg(unix)]
 #[pymethods]
-impl HeldByLoop {
-    fn __call__(&mut self) {
-        self.0 = None;
+impl Woken {
+    /// Calls what is left; behind each there is a handle for those after it, as any may end the loop or run it within.
+    fn __call__(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let Some(event_loop) = slf.get().event_loop.bind(py).upgrade() else {
+            return Ok(());
+        };
+        loop {
+            let (next, more) = {
+                let mut calls = lock(&slf.get().calls);
+                (calls.pop_front(), !calls.is_empty())
+            };
+            let Some(call) = next else {
+                return Ok(());
+            };
+            if more {
+                event_loop.call_method1(intern!(py, "call_soon"), (slf,))?;
+            }
+            call.run(py, Some(&event_loop))?;
+        }
     }
 }
 
@@ -150,7 +197,12 @@ fn watch(
         sender,
     });
     let descriptor = receiver.as_raw_fd();
+    let woken = Woken {
+        event_loop: weak.clone().unbind(),
+        calls: Mutex::default(),
+    };
     let reader = LoopReader {
+        woken: Py::new(py, woken)?,
         event_loop: weak.clone().unbind(),
         queue: queue.clone(),
         receiver,

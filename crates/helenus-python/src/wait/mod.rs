@@ -5,8 +5,9 @@
 //! at once) and then by whoever needs it: a thread that waits for the result parks on the task itself; with nobody
 //! waiting, a wake-up puts the task on the [`CompletionQueue`], whose drain thread takes everything that is there in one
 //! go, polls it, and enters the interpreter once for all the callbacks of the batch. What a coroutine waits for goes to
-//! the queue of its event loop instead, which the loop empties itself.
+//! the queue of its event loop instead, which the loop empties itself; the coroutine holds an [`Awaited`].
 
+mod awaited;
 mod deliveries;
 mod drain;
 mod loops;
@@ -14,6 +15,7 @@ mod park;
 mod queue;
 mod task;
 
+pub(crate) use awaited::Awaited;
 pub(crate) use deliveries::{Deliveries, resolve, resolve_futures};
 pub(crate) use drain::CompletionDrain;
 pub(crate) use loops::{LoopQueue, queue_of};

@@ -185,9 +185,26 @@ where
     }
 
     /// Lets an event loop deliver the outcome, or the drain thread.
-    pub(crate) fn deliver_on(&self, event_loop: Option<Arc<LoopQueue>>) {
-        let before = std::mem::replace(&mut self.lock().event_loop, event_loop);
+    pub(crate) fn deliver_on(self: &Arc<Self>, event_loop: Option<Arc<LoopQueue>>) {
+        let mut state = self.lock();
+        let same = match (&state.event_loop, &event_loop) {
+            (Some(before), Some(after)) => Arc::ptr_eq(before, after),
+            (None, None) => true,
+            _ => false,
+        };
+        if same {
+            return;
+        }
+        let before = std::mem::replace(&mut state.event_loop, event_loop.clone());
+        // The loop in whose queue it is may have ended. Another entry does no harm.
+        let queued = state.queued;
+        drop(state);
         drop(before);
+        match event_loop {
+            Some(event_loop) if queued => event_loop.push(self.clone()),
+            None if queued => self.queue.push(self.clone()),
+            _ => {}
+        }
     }
 
     /// Makes sure that the drain thread looks at a task that is done: something started to wait for it.
