@@ -2,7 +2,8 @@
 //!
 //! A line that all cores write moves from one to the next with each request, at 50 to 100 ns a time, and bounds the
 //! requests of a second whatever the number of cores. Threads choose their part once, in turn; a runtime with a worker for
-//! each core gives each worker a part of its own. Two threads may share a part: it is as right, only slower.
+//! each core gives each worker a part of its own. Two threads may share a part: it is as right, only slower. As many threads as
+//! there are parts can know that a part is theirs alone.
 
 use std::fmt;
 use std::ops::Deref;
@@ -39,8 +40,16 @@ impl<T> Shards<T> {
     /// The value of this thread.
     #[inline]
     pub(crate) fn mine(&self) -> &T {
+        self.mine_alone().0
+    }
+
+    /// The same, and whether this is the one thread that may say so of this value. What is then written by it alone, beside
+    /// what all write, needs no instruction that keeps other cores out.
+    #[inline]
+    pub(crate) fn mine_alone(&self) -> (&T, bool) {
+        let (thread, count) = (number_of_thread(), self.0.len());
         // Their number is a power of two.
-        &self.0[number_of_thread() & (self.0.len() - 1)]
+        (&self.0[thread & (count - 1)], thread < count)
     }
 }
 
@@ -95,8 +104,8 @@ pub(crate) fn number_of_thread() -> usize {
     thread_local! {
         static NUMBER: usize = THREADS.fetch_add(1, Ordering::Relaxed);
     }
-    // A thread that is ending has none any more.
-    NUMBER.try_with(|number| *number).unwrap_or(0)
+    // A thread that is ending has none any more, and must not take another's.
+    NUMBER.try_with(|number| *number).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -117,6 +126,28 @@ mod tests {
         });
         let total: usize = shards.0.iter().map(|part| part.0.load(Ordering::Relaxed)).sum();
         assert_eq!(total, 4 * count);
+    }
+
+    #[test]
+    fn only_one_thread_has_a_part_alone() {
+        let shards = Shards::new(|| (AtomicUsize::new(0), AtomicUsize::new(0)));
+        std::thread::scope(|scope| {
+            for _ in 0..4 * shards.0.len() {
+                scope.spawn(|| {
+                    let ((alone, shared), is_alone) = shards.mine_alone();
+                    let count = if is_alone { alone } else { shared };
+                    count.fetch_add(1, Ordering::Relaxed);
+                });
+            }
+        });
+        let total = |of: fn(&(AtomicUsize, AtomicUsize)) -> &AtomicUsize| {
+            shards
+                .iter()
+                .map(|part| of(part).load(Ordering::Relaxed))
+                .sum::<usize>()
+        };
+        assert!(shards.iter().all(|(alone, _)| alone.load(Ordering::Relaxed) <= 1));
+        assert_eq!(total(|part| &part.0) + total(|part| &part.1), 4 * shards.0.len());
     }
 
     #[test]

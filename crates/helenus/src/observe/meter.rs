@@ -42,6 +42,8 @@ struct Part {
     /// The same as the first two, timed. Made when it is first needed.
     at_once: OnceLock<Box<Buckets>>,
     others: OnceLock<Box<Buckets>>,
+    /// As `at_once`, by the thread that has this part alone.
+    at_once_alone: OnceLock<Box<Buckets>>,
 }
 
 fn add(count: &AtomicU64, more: u64) {
@@ -56,8 +58,9 @@ impl NodeMeter {
     /// A request was answered by its only attempt.
     #[inline]
     pub(crate) fn answered_at_once(&self, latency_in_micros: Option<u64>) {
-        let part = &self.parts.mine().0;
+        let (CacheLine(part), alone) = self.parts.mine_alone();
         match latency_in_micros {
+            Some(latency) if alone => part.at_once_alone.get_or_init(Box::default).record_alone(latency),
             Some(latency) => part.at_once.get_or_init(Box::default).record(latency),
             None => add(&part.answered_at_once, 1),
         }
@@ -125,7 +128,10 @@ impl NodeMeter {
             all.answered += read(&part.answered);
             all.bytes_sent += read(&part.bytes_sent);
             all.bytes_received += read(&part.bytes_received);
-            if let Some(buckets) = part.at_once.get() {
+            for buckets in [&part.at_once, &part.at_once_alone]
+                .into_iter()
+                .filter_map(OnceLock::get)
+            {
                 at_once.latency.add(buckets);
             }
             if let Some(buckets) = part.others.get() {
