@@ -240,16 +240,16 @@ impl IoTask {
     }
 
     fn send_heartbeat(&mut self) {
-        let request = self
+        let sent = self
             .shared
             .submit(Submitter::Heartbeat, None, &Nothing, |context, out| {
                 let options = RequestOptions::default();
                 encode_request(&Request::Options, context.version, context.stream, &options, out)
             });
-        match request {
-            Ok(request) => {
-                tracing::trace!(node = %self.shared.endpoint, stream = %request.stream(), "heartbeat sent");
-                self.heartbeat_request = Some(request);
+        match sent {
+            Ok(stream) => {
+                tracing::trace!(node = %self.shared.endpoint, %stream, "heartbeat sent");
+                self.heartbeat_request = Some(PendingResponse::new(Arc::clone(&self.shared), stream));
                 // It is polled, and flushed if need be, in the next round.
                 self.shared.io_task.0.wake();
             }

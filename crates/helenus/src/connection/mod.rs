@@ -135,11 +135,14 @@ impl Connection {
     where
         E: FnOnce(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
     {
-        self.submit_lending(deadline, &Nothing, encode)
+        let stream = self
+            .shared
+            .submit(Submitter::Request, deadline, &Nothing, encode)?;
+        Ok(PendingResponse::new(Arc::clone(&self.shared), stream))
     }
 
     /// The same, of a request whose values may be written from where they are: where [`Lent::is_wanted`], `encode` may leave
-    /// them out.
+    /// them out. What waits for the answer is put where it stays: moves of it cost more than all else that happens to it.
     ///
     /// # Errors
     /// As [`Connection::submit`].
@@ -148,11 +151,14 @@ impl Connection {
         deadline: Option<Moment>,
         lent: &impl Lend,
         encode: E,
-    ) -> Result<PendingResponse, SubmitError>
+        into: &mut Option<PendingResponse>,
+    ) -> Result<(), SubmitError>
     where
         E: FnOnce(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
     {
-        self.shared.submit(Submitter::Request, deadline, lent, encode)
+        let stream = self.shared.submit(Submitter::Request, deadline, lent, encode)?;
+        *into = Some(PendingResponse::new(Arc::clone(&self.shared), stream));
+        Ok(())
     }
 
     /// The same, for a request that is answered by pages (DSE). The response completes with the first answer.

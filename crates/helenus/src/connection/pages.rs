@@ -88,16 +88,17 @@ impl PageSession {
         let features = shared.established.version.features();
         let window = limits.window(features.continuous_paging_backpressure);
         let mut serial = 0;
-        let pending = shared.submit(Submitter::Request, deadline, &Nothing, |context, out| {
+        let stream = shared.submit(Submitter::Request, deadline, &Nothing, |context, out| {
             encode(context, out)?;
             serial = shared.slab.begin_pages(context.stream, window);
             Ok(())
         })?;
         let session = Self {
             shared: Arc::clone(shared),
-            stream: pending.stream(),
+            stream,
             serial,
         };
+        let pending = PendingResponse::new(Arc::clone(shared), stream);
         Ok((pending.detached(), session))
     }
 
@@ -180,7 +181,8 @@ impl Shared {
 
     fn revise(self: &Arc<Self>, of: StreamId, serial: u64, revise: Revise) -> Result<(), SubmitError> {
         let cancels = matches!(revise, Revise::Cancel { .. });
-        let pending = self.submit(Submitter::Paging, None, &Nothing, |context, out| {
+        // Its slot knows what the answer is for: nobody waits.
+        self.submit(Submitter::Paging, None, &Nothing, |context, out| {
             let options = RequestOptions {
                 compression: context.compression,
                 ..RequestOptions::default()
@@ -194,9 +196,8 @@ impl Shared {
             )?;
             self.slab.begin_revision(context.stream, of, serial, cancels);
             Ok(())
-        })?;
-        drop(pending.detached());
-        Ok(())
+        })
+        .map(drop)
     }
 
     /// A deadline was set for somebody who waits already.

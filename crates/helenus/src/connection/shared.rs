@@ -20,7 +20,6 @@ use super::handshake::Established;
 use super::hold;
 use super::lend::Lend;
 use super::outbox::{Outbox, State, Undo, streams};
-use super::pending::PendingResponse;
 use super::slab::Slab;
 use super::sync::{AtomicBool, AtomicIsize, AtomicU64, AtomicWaker, Mutex, MutexGuard, Ordering, fence};
 use super::writer::Writer;
@@ -114,14 +113,15 @@ impl Shared {
         }
     }
 
-    /// Sends a request: see [`Connection::submit`](super::Connection::submit).
+    /// Sends a request: see [`Connection::submit`](super::Connection::submit). The answer is that of this stream, for whoever
+    /// makes the [`PendingResponse`](super::PendingResponse) of it, as is to be done at once.
     pub(super) fn submit<E>(
         self: &Arc<Self>,
         submitter: Submitter,
         deadline: Option<Moment>,
         lent: &impl Lend,
         encode: E,
-    ) -> Result<PendingResponse, SubmitError>
+    ) -> Result<StreamId, SubmitError>
     where
         E: FnOnce(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
     {
@@ -199,7 +199,7 @@ impl Shared {
         if wake {
             self.io_task.0.wake();
         }
-        Ok(PendingResponse::new(Arc::clone(self), stream))
+        Ok(stream)
     }
 
     /// Bytes have been read: called before the answers in them are handed out.

@@ -21,10 +21,10 @@
 mod pages;
 
 use helenus_protocol::{Envelope, StreamId};
-use std::sync::{OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 
-use super::sync::{AtomicU16, AtomicU64, Mutex, MutexGuard, Ordering};
+use super::sync::{AtomicU16, AtomicU64, Ordering, ShortLock, ShortLockGuard};
 use crate::clock::Moment;
 use crate::shard::CacheLine;
 use pages::PageQueue;
@@ -103,7 +103,7 @@ const NO_LIMIT: u64 = u64::MAX;
 
 #[repr(align(128))]
 struct Slot {
-    state: Mutex<State>,
+    state: ShortLock<State>,
     /// Until when the answer is to come, a [`Moment`]; [`CLOSED`], [`NO_LIMIT`].
     limit: AtomicU64,
     /// The next id in a chain of free ids.
@@ -376,9 +376,8 @@ impl Slab {
 }
 
 impl Slot {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing under this lock panics; were it otherwise, the state would still be one of the states.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> ShortLockGuard<'_, State> {
+        self.state.lock()
     }
 
     /// Whether an answer is to come, or was not taken yet.
@@ -444,7 +443,7 @@ fn chunk_length(chunk: usize) -> usize {
 
 fn new_chunk(chunk: usize) -> Box<[Slot]> {
     let slot = || Slot {
-        state: Mutex::new(State::Idle),
+        state: ShortLock::new(State::Idle),
         limit: AtomicU64::new(CLOSED),
         next: AtomicU16::new(NONE),
     };

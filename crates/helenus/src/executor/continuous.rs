@@ -317,15 +317,22 @@ impl Job {
         &mut self,
         pools: &PoolTable,
     ) -> Result<Option<PendingResponse>, RequestErrorKind> {
+        let mut sent = None;
         let submitted = match self.node().and_then(|node| pools.of(node)) {
-            Some(pool) => self.submit_for_pages(pool, false),
+            Some(pool) => self.submit_for_pages(pool, false, &mut sent),
             None => (Err(AttemptError::NoConnection), None),
         };
-        self.note(submitted)
+        self.note(submitted)?;
+        Ok(sent)
     }
 
     /// Hands the request to a connection of this pool, and keeps the session.
-    pub(super) fn submit_for_pages(&mut self, pool: &Pool, in_turn: bool) -> Submitted {
+    pub(super) fn submit_for_pages(
+        &mut self,
+        pool: &Pool,
+        in_turn: bool,
+        into: &mut Option<PendingResponse>,
+    ) -> Submitted {
         let Role::Pages(paging) = &mut self.role else {
             return (Err(AttemptError::NotSent(SubmitError::Draining)), None);
         };
@@ -369,7 +376,7 @@ impl Job {
             if let Role::Pages(paging) = &mut self.role {
                 paging.session = Some(session);
             }
-            pending
+            *into = Some(pending);
         });
         (submitted, columns)
     }

@@ -13,7 +13,7 @@ use super::request::{Request, Statement};
 use super::speculating::Run;
 use crate::clock::Moment;
 use crate::cluster::Node;
-use crate::connection::{Lent, PendingResponse, SubmitError};
+use crate::connection::{EncodeContext, Lent, Nothing, PendingResponse, SubmitError};
 use crate::error::{Attempt, AttemptError, RequestError, RequestErrorKind};
 use crate::observe::{AttemptKind, Watch};
 use crate::policy::{QueryPlan, RouteContext, SpeculativeExecutionPolicy};
@@ -85,7 +85,7 @@ pub(super) enum Role {
 }
 
 /// What became of handing a request over, and the columns, if rows will come without them.
-pub(super) type Submitted = (Result<PendingResponse, AttemptError>, Option<Arc<[ColumnSpec]>>);
+pub(super) type Submitted = (Result<(), AttemptError>, Option<Arc<[ColumnSpec]>>);
 
 impl Job {
     /// Decides everything that the request and its statement leave to profile and session.
@@ -226,16 +226,22 @@ impl Job {
         Err(RequestErrorKind::NoNode)
     }
 
-    /// As [`Job::send_next_by`] of a request that was not sent before, in the place of the caller down to the connection.
+    /// As [`Job::send_next_by`] of a request that was not sent before, in the place of the caller down to the connection: what
+    /// waits for the answer is made where it stays.
     #[inline(always)]
-    pub(super) fn send_first_by(&mut self, pools: &PoolTable) -> Result<PendingResponse, RequestErrorKind> {
+    pub(super) fn send_first_by(
+        &mut self,
+        pools: &PoolTable,
+        into: &mut Option<PendingResponse>,
+    ) -> Result<(), RequestErrorKind> {
         if self.plan.go_on() {
-            let submitted = self.submit(pools);
-            if let Some(pending) = self.note(submitted)? {
-                return Ok(pending);
+            let submitted = self.submit(pools, into);
+            if self.note(submitted)? {
+                return Ok(());
             }
         }
-        self.send_next_by(pools)
+        *into = Some(self.send_next_by(pools)?);
+        Ok(())
     }
 
     /// Sends the request to the current node; `None` when that cannot take it.
@@ -252,26 +258,25 @@ impl Job {
 
     #[inline(never)]
     fn send_again_by(&mut self, pools: &PoolTable) -> Result<Option<PendingResponse>, RequestErrorKind> {
-        let submitted = self.submit(pools);
-        self.note(submitted)
+        let mut sent = None;
+        let submitted = self.submit(pools, &mut sent);
+        self.note(submitted)?;
+        Ok(sent)
     }
 
-    /// Notes what became of handing the request over; `None` when the current node cannot take it.
+    /// Notes what became of handing the request over, and says whether the current node has taken it.
     #[inline(always)]
-    pub(super) fn note(
-        &mut self,
-        (submitted, columns): Submitted,
-    ) -> Result<Option<PendingResponse>, RequestErrorKind> {
+    pub(super) fn note(&mut self, (submitted, columns): Submitted) -> Result<bool, RequestErrorKind> {
         self.columns = columns;
         match submitted {
-            Ok(pending) => {
+            Ok(()) => {
                 self.note_sent();
-                Ok(Some(pending))
+                Ok(true)
             }
             Err(AttemptError::NotSent(SubmitError::Encode(error))) => Err(RequestErrorKind::Encode(error)),
             Err(error) => {
                 self.push(error);
-                Ok(None)
+                Ok(false)
             }
         }
     }
@@ -284,18 +289,19 @@ impl Job {
         &mut self,
         pool: &Pool,
     ) -> Result<Result<PendingResponse, AttemptError>, RequestErrorKind> {
+        let mut sent = None;
         let (submitted, columns) = match self.role {
-            Role::Pages(_) => self.submit_for_pages(pool, true),
-            _ => self.submit_to(pool, true),
+            Role::Pages(_) => self.submit_for_pages(pool, true, &mut sent),
+            _ => self.submit_to(pool, true, &mut sent),
         };
         self.columns = columns;
         match submitted {
             Err(AttemptError::NotSent(SubmitError::Encode(error))) => Err(RequestErrorKind::Encode(error)),
-            submitted => {
-                if submitted.is_ok() {
-                    self.note_sent();
-                }
-                Ok(submitted)
+            Err(error) => Ok(Err(error)),
+            Ok(()) => {
+                self.note_sent();
+                // It is there.
+                Ok(sent.ok_or(AttemptError::NoConnection))
             }
         }
     }
@@ -321,38 +327,38 @@ impl Job {
 
     /// Hands the request to a connection of the current node. With it come the columns, if rows will come without them.
     #[inline(always)]
-    fn submit(&self, pools: &PoolTable) -> Submitted {
+    fn submit(&self, pools: &PoolTable, into: &mut Option<PendingResponse>) -> Submitted {
         let Some(pool) = self.node().and_then(|node| pools.of(node)) else {
             return (Err(AttemptError::NoConnection), None);
         };
-        self.submit_to(pool, false)
+        self.submit_to(pool, false, into)
     }
 
     #[inline(always)]
-    fn submit_to(&self, pool: &Pool, in_turn: bool) -> Submitted {
+    fn submit_to(&self, pool: &Pool, in_turn: bool, into: &mut Option<PendingResponse>) -> Submitted {
         let Statement::Prepared(statement) = &self.request.statement else {
             // A prepared one is known by its answer alone: servers advise against it, and here it would cost all others.
             if self.request.switches_keyspace() {
-                return self.submit_switching(pool, in_turn);
+                return self.submit_switching(pool, in_turn, into);
             }
-            let submitted = pool.submit(in_turn, self.deadline, |context, out| {
-                encode::encode(self, context, out)
-            });
+            let encode = |context, out: &mut Vec<u8>| encode::encode(self, context, out);
+            let submitted = pool.submit_lending(in_turn, self.deadline, &Nothing, encode, into);
             return (submitted, None);
         };
         if let Some(large) = self.request.large() {
-            return self.submit_large(pool, in_turn, statement, large);
+            return self.submit_large(pool, in_turn, (statement, large), into);
         }
         let prepared = (&**statement.core(), &self.request.values);
         let metadata = prepared.0.known_result();
         let skips = Cell::new(false);
-        let submitted = pool.submit(in_turn, self.deadline, |context, out| {
+        let encode = |context: EncodeContext, out: &mut Vec<u8>| {
             let metadata = metadata.as_ref().map(|metadata| &***metadata);
             let skip = metadata
                 .is_some_and(|metadata| encode::skips_metadata(prepared.0, metadata, context.version));
             skips.set(skip);
             encode::encode_prepared(self, prepared, metadata, skip, None, context, out)
-        });
+        };
+        let submitted = pool.submit_lending(in_turn, self.deadline, &Nothing, encode, into);
         let skipped = metadata.filter(|_| skips.get());
         let columns = skipped.map(|metadata| metadata.columns_for(statement));
         (submitted, columns)
@@ -360,11 +366,11 @@ impl Job {
 
     /// The same for a USE.
     #[cold]
-    fn submit_switching(&self, pool: &Pool, in_turn: bool) -> Submitted {
-        let submitted = pool.submit(in_turn, self.deadline, |context, out| {
-            encode::encode(self, context, out)
-        });
-        (submitted.map(PendingResponse::switching), None)
+    fn submit_switching(&self, pool: &Pool, in_turn: bool, into: &mut Option<PendingResponse>) -> Submitted {
+        let encode = |context, out: &mut Vec<u8>| encode::encode(self, context, out);
+        let submitted = pool.submit(in_turn, self.deadline, encode);
+        let sent = submitted.map(|pending| *into = Some(pending.switching()));
+        (sent, None)
     }
 
     /// The same for values that are too large to be copied again.
@@ -373,19 +379,20 @@ impl Job {
         &self,
         pool: &Pool,
         in_turn: bool,
-        statement: &PreparedStatement,
-        values: &Arc<SerializedRow>,
+        (statement, values): (&PreparedStatement, &Arc<SerializedRow>),
+        into: &mut Option<PendingResponse>,
     ) -> Submitted {
         let prepared = (&**statement.core(), &**values);
         let metadata = prepared.0.known_result();
         let known = metadata.as_ref().map(|known| &***known);
         let lent = Lent::new(values);
         let skips = Cell::new(false);
-        let submitted = pool.submit_lending(in_turn, self.deadline, &lent, |context, out| {
+        let encode = |context: EncodeContext, out: &mut Vec<u8>| {
             let skip = known.is_some_and(|known| encode::skips_metadata(prepared.0, known, context.version));
             skips.set(skip);
             encode::encode_prepared(self, prepared, known, skip, Some(&lent), context, out)
-        });
+        };
+        let submitted = pool.submit_lending(in_turn, self.deadline, &lent, encode, into);
         let skipped = known.filter(|_| skips.get());
         (submitted, skipped.map(|known| known.columns_for(statement)))
     }

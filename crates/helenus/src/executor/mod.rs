@@ -93,11 +93,10 @@ impl Execution {
         };
         let sent = match session.is_closed() {
             true => Err(RequestErrorKind::SessionClosed),
-            false => job.check().and_then(|()| job.send_first_by(pools)),
+            false => job.check().and_then(|()| job.send_first_by(pools, pending)),
         };
         match sent {
-            Ok(sent) => {
-                *pending = Some(sent);
+            Ok(()) => {
                 if let Some(policy) = job.speculation() {
                     self.speculate(policy);
                 }

@@ -141,17 +141,22 @@ impl Pool {
     where
         E: Fn(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
     {
-        self.submit_lending(in_turn, deadline, &Nothing, encode)
+        let mut sent = None;
+        self.submit_lending(in_turn, deadline, &Nothing, encode, &mut sent)?;
+        // It is there.
+        sent.ok_or(AttemptError::NoConnection)
     }
 
-    /// The same, of a request whose values may be written from where they are: see [`Connection::submit_lending`].
+    /// The same, of a request whose values may be written from where they are, and whose answer is waited for in a certain
+    /// place: see [`Connection::submit_lending`].
     pub(crate) fn submit_lending<E>(
         &self,
         in_turn: bool,
         deadline: Option<Moment>,
         lent: &impl Lend,
         encode: E,
-    ) -> Result<PendingResponse, AttemptError>
+        into: &mut Option<PendingResponse>,
+    ) -> Result<(), AttemptError>
     where
         E: Fn(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
     {
@@ -166,13 +171,13 @@ impl Pool {
                 if grow_at != usize::MAX && only.in_flight() > grow_at {
                     self.report_crowded();
                 }
-                match only.submit_lending(deadline, lent, &encode) {
-                    Ok(pending) => return Ok(pending),
+                match only.submit_lending(deadline, lent, &encode, into) {
+                    Ok(()) => return Ok(()),
                     Err(error) => error,
                 }
             }
-            several => match self.submit_to_one_of(several, grow_at, deadline, lent, &encode) {
-                Ok(pending) => return Ok(pending),
+            several => match self.submit_to_one_of(several, grow_at, deadline, lent, &encode, into) {
+                Ok(()) => return Ok(()),
                 Err(error) => error,
             },
         };
@@ -191,7 +196,8 @@ impl Pool {
         deadline: Option<Moment>,
         lent: &impl Lend,
         encode: &E,
-    ) -> Result<PendingResponse, SubmitError>
+        into: &mut Option<PendingResponse>,
+    ) -> Result<(), SubmitError>
     where
         E: Fn(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
     {
@@ -213,8 +219,8 @@ impl Pool {
         let (before, from) = connections.split_at(first);
         let mut refused = None;
         for connection in from.iter().chain(before) {
-            match connection.submit_lending(deadline, lent, encode) {
-                Ok(pending) => return Ok(pending),
+            match connection.submit_lending(deadline, lent, encode, into) {
+                Ok(()) => return Ok(()),
                 Err(error @ SubmitError::Encode(_)) => return Err(error),
                 // A full one will have room again.
                 Err(error @ (SubmitError::StreamsExhausted | SubmitError::WriteBufferFull)) => {

@@ -165,7 +165,7 @@ fn connection(node: &Node, config: ConnectionConfig) -> Arc<Shared> {
 
 /// Sends a request whose body is this tag.
 fn submit(shared: &Arc<Shared>, tag: u8) -> Result<PendingResponse, SubmitError> {
-    shared.submit(Submitter::Request, None, &Nothing, |context, out| {
+    let stream = shared.submit(Submitter::Request, None, &Nothing, |context, out| {
         let header = EnvelopeHeader {
             version: context.version,
             direction: Direction::Request,
@@ -177,7 +177,8 @@ fn submit(shared: &Arc<Shared>, tag: u8) -> Result<PendingResponse, SubmitError>
         header.encode(out);
         out.extend_from_slice(&[tag; BODY]);
         Ok(())
-    })
+    })?;
+    Ok(PendingResponse::new(Arc::clone(shared), stream))
 }
 
 /// The I/O task, without deadlines and heartbeats: until so many answers have come, or the connection is closed.

@@ -17,7 +17,7 @@ use std::task::{Context, Poll, Waker};
 
 use helenus_protocol::{Envelope, Opcode, ResponseEnvelope, StreamId};
 
-use super::{MutexGuard, NO_LIMIT, Ordering, Outcome, Slab, Slot, State};
+use super::{NO_LIMIT, Ordering, Outcome, ShortLockGuard, Slab, Slot, State};
 use crate::clock::Moment;
 
 /// How many pages may wait to be read.
@@ -222,7 +222,7 @@ impl Slab {
         &self,
         id: StreamId,
         slot: &Slot,
-        mut state: MutexGuard<'_, State>,
+        mut state: ShortLockGuard<'_, State>,
         answer: Envelope,
     ) -> Paged {
         match &mut *state {

@@ -31,7 +31,8 @@ fn execute(row: &SerializedRow) -> PlainExecute<'_> {
 fn lend(connection: &Connection, row: &Arc<SerializedRow>) -> (PendingResponse, bool) {
     let lent = Lent::new(row);
     let was_lent = Cell::new(false);
-    let pending = connection.submit_lending(None, &lent, |context, out| {
+    let mut pending = None;
+    let encode = |context: EncodeContext, out: &mut Vec<u8>| {
         was_lent.set(lent.is_wanted());
         if lent.is_wanted() {
             let at = execute(row).encode_around(context.version, context.stream, out);
@@ -40,7 +41,10 @@ fn lend(connection: &Connection, row: &Arc<SerializedRow>) -> (PendingResponse, 
             assert!(execute(row).encode(context.version, context.stream, out));
         }
         Ok(())
-    });
+    };
+    connection
+        .submit_lending(None, &lent, encode, &mut pending)
+        .unwrap();
     (pending.unwrap(), was_lent.get())
 }
 
