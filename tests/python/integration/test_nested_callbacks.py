@@ -13,7 +13,7 @@ import pytest
 from cassandra import DriverException
 from cassandra.cluster import ResponseFuture, Session
 
-DEEPEST = 500
+DEEPEST = 200
 """How many callbacks run within each other."""
 W1 = "INSERT INTO bench.w1 (k, v) VALUES (?, ?)"
 
