@@ -80,6 +80,10 @@ pub(crate) struct Node {
     listen_address: Option<String>,
     rpc_address: Option<String>,
     rpc_port: Option<u16>,
+    broadcast_port: Option<u16>,
+    listen_port: Option<u16>,
+    dse_workload: Option<String>,
+    dse_workloads: Option<Vec<String>>,
 }
 
 /// Reads the options that `Cluster` hands over, naming the one that is wrong.
@@ -402,6 +406,7 @@ impl Node {
     fn new(py: Python<'_>, node: &helenus::Node) -> PyResult<Self> {
         let address = node.address();
         let rpc_address = node.rpc_address();
+        let facts = node.facts();
         let failure = node.last_failure().filter(|_| node.is_up() != Some(true));
         let failure = failure.map(|failure| failures::node_failure(py, &failure));
         Ok(Self {
@@ -418,7 +423,13 @@ impl Node {
             broadcast_address: node.broadcast_address().map(|address| address.to_string()),
             listen_address: node.listen_address().map(|address| address.to_string()),
             rpc_address: rpc_address.map(|address| address.ip().to_string()),
-            rpc_port: rpc_address.map(|address| address.port()),
+            rpc_port: facts.native_port(),
+            broadcast_port: facts.broadcast_port(),
+            listen_port: facts.listen_port(),
+            dse_workload: facts.workload().map(str::to_owned),
+            dse_workloads: facts
+                .workloads()
+                .map(|workloads| workloads.map(str::to_owned).collect()),
         })
     }
 }

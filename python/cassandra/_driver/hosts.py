@@ -119,4 +119,13 @@ def _describe(host: Host, node: _core.Node) -> None:
     host.broadcast_rpc_address = node.rpc_address
     host.broadcast_rpc_port = node.rpc_port
     host.broadcast_address = node.broadcast_address
+    host.broadcast_port = node.broadcast_port
     host.listen_address = node.listen_address
+    host.listen_port = node.listen_port
+    host.dse_workload = node.dse_workload
+    if node.dse_workloads is None:
+        host.dse_workloads = None
+    else:
+        from cassandra.util import SortedSet
+
+        host.dse_workloads = SortedSet(node.dse_workloads)

@@ -28,7 +28,7 @@ from cassandra._query.rows import tuple_factory
 if TYPE_CHECKING:
     from cassandra.cluster import Cluster
     from cassandra.encoder import Encoder
-    from cassandra.pool import Host
+    from cassandra.pool import Host, HostConnection
     from cassandra.query import PreparedStatement
 
 log = logging.getLogger("cassandra.cluster")
@@ -415,6 +415,25 @@ class Session(_core.SessionBase):
     def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run *fn* on a thread of the cluster's executor."""
         return self.cluster.executor.submit(fn, *args, **kwargs)
+
+    def get_pools(self) -> list[HostConnection]:
+        """The pools, one for each node that is connected to; their connections belong to the core and are not shown."""
+        from cassandra.pool import HostConnection
+
+        hosts = (self.cluster._host_by_id(host_id) for host_id, _ in self._connections_by_node())
+        distance = self.cluster.profile_manager.distance
+        pools = [HostConnection(host, distance(host), self) for host in hosts if host is not None]
+        for pool in pools:
+            pool.is_shutdown = self.is_shutdown
+        return pools
+
+    def update_created_pools(self) -> set[Any]:
+        """Ask the policies again how close the nodes are, and connect to those that they want now.
+
+        :returns: what remains to be waited for: nothing, the core connects in the background.
+        """
+        self.cluster._review_distances()
+        return set()
 
     def get_pool_state(self) -> dict[Any, dict[str, Any]]:
         """What each node's connections do: how many are open, and for each of them the requests in flight.

@@ -161,11 +161,16 @@ class Metadata:
             return self._hosts.pop(host.endpoint, None) is not None
 
     def get_host(self, endpoint_or_address: Any, port: int | None = None) -> Host | None:
-        """Find a node by its endpoint, or by its address and port; any port if none is given."""
+        """Find a node by its endpoint, or by its address and port; any port if none is given, or none is known."""
         if isinstance(endpoint_or_address, EndPoint):
             return self._hosts.get(endpoint_or_address)
+        # As published, a host stands for itself.
+        endpoint = getattr(endpoint_or_address, "endpoint", None)
+        if isinstance(endpoint, EndPoint):
+            return self._hosts.get(endpoint)
         for host in self.all_hosts():
-            if host.broadcast_rpc_address == endpoint_or_address and port in (None, host.broadcast_rpc_port):
+            told = host.broadcast_rpc_port
+            if host.broadcast_rpc_address == endpoint_or_address and (port is None or told in (None, port)):
                 return host
         for host in self.all_hosts():
             if host.endpoint.address == endpoint_or_address and port in (None, host.endpoint.port):

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use helenus_protocol::ErrorCode;
 use uuid::Uuid;
 
-use super::node::NodeFacts;
+use super::node::{NodeFacts, Ports};
 use super::peer_row::PeerRow;
 use super::reach::EndpointFactory;
 use super::{ClusterConfig, DEFAULT_PORT};
@@ -183,13 +183,20 @@ impl Discovered {
 /// What a row of any of the three tables says; `None` when it has no host id.
 fn facts(row: &SystemRow<'_>, default_port: u16) -> Option<NodeFacts> {
     let host_id: Uuid = row.get("host_id")?;
-    let native_address: Option<IpAddr> = row.get("native_address");
+    let native_address: Option<IpAddr> = row
+        .get("native_transport_address")
+        .or_else(|| row.get("native_address"));
     let rpc_address: Option<IpAddr> = row.get("rpc_address");
     let broadcast_address: Option<IpAddr> = row.get("broadcast_address").or_else(|| row.get("peer"));
-    let port: Option<i32> = row.get("native_port").or_else(|| row.get("rpc_port"));
-    let port = port
-        .and_then(|port| u16::try_from(port).ok())
-        .filter(|port| *port != 0);
+    let port = |name: &str| {
+        let port: i32 = row.get(name)?;
+        u16::try_from(port).ok().filter(|port| *port != 0)
+    };
+    let ports = Ports {
+        native: port("native_port").or_else(|| port("rpc_port")),
+        broadcast: port("broadcast_port").or_else(|| port("peer_port")),
+        listen: port("listen_port"),
+    };
     let address = native_address.or(rpc_address);
     // Bound to all addresses: the one that other nodes use is the best guess.
     let address = address.filter(|ip| !ip.is_unspecified()).or(broadcast_address);
@@ -199,13 +206,18 @@ fn facts(row: &SystemRow<'_>, default_port: u16) -> Option<NodeFacts> {
     Some(NodeFacts {
         host_id,
         given: None,
-        rpc_address: address.map(|ip| SocketAddr::new(ip, port.unwrap_or(default_port))),
+        rpc_address: address.map(|ip| SocketAddr::new(ip, ports.native.unwrap_or(default_port))),
         broadcast_address,
         listen_address: row.get("listen_address"),
         datacenter: shared(row.get("data_center")),
         rack: shared(row.get("rack")),
         release_version: row.get("release_version"),
         dse_version: row.get("dse_version"),
+        ports,
+        workload: row.get::<&str>("workload").map(Box::from),
+        workloads: row
+            .get::<Vec<&str>>("workloads")
+            .map(|workloads| workloads.into_iter().map(Box::from).collect()),
         tokens: tokens.into_iter().collect(),
     })
 }

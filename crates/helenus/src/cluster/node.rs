@@ -62,7 +62,19 @@ pub struct NodeFacts {
     pub(crate) rack: Option<Arc<str>>,
     pub(crate) release_version: Option<String>,
     pub(crate) dse_version: Option<String>,
+    pub(crate) ports: Ports,
+    /// What DSE says that it does: up to 5.0 one word, from 5.1 on a set.
+    pub(crate) workload: Option<Box<str>>,
+    pub(crate) workloads: Option<Box<[Box<str>]>>,
     pub(crate) tokens: TokenTexts,
+}
+
+/// The ports that the cluster names, from Cassandra 4.0 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Ports {
+    pub(crate) native: Option<u16>,
+    pub(crate) broadcast: Option<u16>,
+    pub(crate) listen: Option<u16>,
 }
 
 /// The tokens of a node, in one piece of memory: a large cluster has hundreds of thousands. A set: their order says nothing.
@@ -177,6 +189,32 @@ impl NodeFacts {
     /// Its version of DSE, if it is one.
     pub fn dse_version(&self) -> Option<&str> {
         self.dse_version.as_deref()
+    }
+
+    /// The port on which clients find it, where the node says so (Cassandra 4.0 and later).
+    pub fn native_port(&self) -> Option<u16> {
+        self.ports.native
+    }
+
+    /// The port that belongs to [`broadcast_address`](Self::broadcast_address), where that is known.
+    pub fn broadcast_port(&self) -> Option<u16> {
+        self.ports.broadcast
+    }
+
+    /// The port that belongs to [`listen_address`](Self::listen_address), where that is known.
+    pub fn listen_port(&self) -> Option<u16> {
+        self.ports.listen
+    }
+
+    /// Its workload, of DSE.
+    pub fn workload(&self) -> Option<&str> {
+        self.workload.as_deref()
+    }
+
+    /// Its workloads, of DSE 5.1 and later.
+    pub fn workloads(&self) -> Option<impl Iterator<Item = &str>> {
+        let workloads = self.workloads.as_deref()?;
+        Some(workloads.iter().map(|workload| &**workload))
     }
 
     /// Its tokens, as the partitioner prints them.

@@ -190,6 +190,7 @@ impl ClusterState {
             // Peers do not tell where a node listens for them.
             let mut facts = facts.clone();
             facts.listen_address = facts.listen_address.or(known.listen_address());
+            facts.ports.listen = facts.ports.listen.or(known.facts().ports.listen);
             // The node that was asked is not asked about where a factory looks at the rows of peers.
             facts.given = facts.given.or_else(|| known.facts().given.clone());
             // The endpoint by which it was reached stays as long as the node says the same about itself, and while it is of
