@@ -166,9 +166,7 @@ class Metrics:
         self.connected_to = lambda: len(
             {host for session in self._cluster.sessions for host in session.get_pool_state()}
         )
-        self.open_connections = lambda: sum(
-            state["open_count"] for session in self._cluster.sessions for state in session.get_pool_state().values()
-        )
+        self.open_connections = self._open_connections
 
     def _core(self) -> dict[str, Any]:
         """What the core has counted; nothing before the cluster is connected."""
@@ -177,6 +175,14 @@ class Metrics:
         except ReferenceError:
             core = None
         return {} if core is None else core.metrics()
+
+    def _open_connections(self) -> int:
+        # Sessions may share connections: each counts once.
+        known = self._core().get("open_connections")
+        if known is not None:
+            return int(known)
+        states = (state for session in self._cluster.sessions for state in session.get_pool_state().values())
+        return sum(state["open_count"] for state in states)
 
     def _counted(self, name: str) -> int:
         return int(self._core().get(name, 0))

@@ -18,6 +18,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, metrics: &Metrics) -> PyResult<Bou
     stats.set_item("other_errors", counts.errors.total() - named - lost)?;
     stats.set_item("retries", counts.retries.total())?;
     stats.set_item("ignores", counts.ignores.total())?;
+    stats.set_item("open_connections", counts.open_connections)?;
     stats.set_item(
         "connection_errors",
         counts.connections_lost + counts.connection_errors,

@@ -74,7 +74,8 @@ impl Cluster {
         Self { shared }
     }
 
-    /// Opens a session without a keyspace. The first one opens the control connection, too.
+    /// Opens a session without a keyspace. The first one opens the control connection, too. Sessions in the same keyspace share
+    /// their connections.
     ///
     /// # Errors
     /// [`SessionError`], with the cause by contact point or node.

@@ -16,10 +16,11 @@ use super::{ClusterConfig, ClusterState, Node};
 use crate::connection::Connection;
 use crate::error::SessionError;
 use crate::observe::{ClusterMeter, Metrics};
+use crate::pool::{Pool, Registry};
 use crate::profile::{ExecutionProfile, Profiles};
 use crate::runtime::on_runtime;
 use crate::schema::{Schema, SchemaElement};
-use crate::session::SessionShared;
+use crate::session::{SessionShared, prepare_all_on};
 
 pub(crate) struct ClusterShared {
     me: Weak<Self>,
@@ -38,6 +39,8 @@ pub(crate) struct ClusterShared {
     /// Held while the next state is made of the current one.
     publishing: Mutex<()>,
     sessions: Mutex<Vec<Weak<SessionShared>>>,
+    /// The pools that sessions use.
+    pub(crate) pools: Registry,
     /// Held while the control connection is opened for the first time.
     starting: tokio::sync::Mutex<()>,
     /// To the task of the control connection, which ends with it; `None` before the start and after the end.
@@ -76,6 +79,7 @@ impl ClusterShared {
             local_datacenter: OnceLock::new(),
             publishing: Mutex::default(),
             sessions: Mutex::default(),
+            pools: Registry::default(),
             starting: tokio::sync::Mutex::default(),
             control: Mutex::default(),
             control_connection: Mutex::default(),
@@ -367,6 +371,13 @@ impl ClusterShared {
         }
     }
 
+    /// A node came up that these connections go to: it prepares what their sessions have.
+    pub(crate) fn pool_came_up(&self, pool: &Arc<Pool>) {
+        let mut sessions = self.sessions();
+        sessions.retain(|session| self.pools.is_used_by(session.owner(), pool));
+        prepare_all_on(&sessions, pool);
+    }
+
     /// Whether a session has an open connection to a node.
     pub(super) fn is_connected_to(&self, node: &Node) -> bool {
         self.sessions().iter().any(|session| {
@@ -417,9 +428,16 @@ impl ClusterShared {
     /// What all sessions counted so far.
     pub(crate) fn metrics(&self) -> Metrics {
         let sessions = self.sessions();
-        let mut metrics = self.meter.past(self.look().nodes());
+        let state = self.state();
+        let mut metrics = self.meter.snapshot(state.nodes());
         for session in &sessions {
-            metrics.merge(&session.metrics());
+            metrics.merge(&session.request_metrics());
+        }
+        // Each once, whoever uses it.
+        for pool in self.pools.all() {
+            if state.node(pool.node().host_id()).is_some() {
+                metrics.add_connections(pool.node(), &pool.connections());
+            }
         }
         metrics
     }

@@ -8,7 +8,7 @@ use helenus_protocol::{Compression, EventKind, ProtocolVersion, Startup};
 use super::events::EventSender;
 use super::transport::{Connector, TcpConnector, TcpOptions};
 use crate::auth::AuthProvider;
-use crate::observe::NodeMeter;
+use crate::observe::PoolMeter;
 
 /// What a connection is to be like. Shared by all connections of one kind.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub(crate) struct ConnectionConfig {
     /// The kinds of events asked for.
     pub(crate) event_kinds: Vec<EventKind>,
     /// What its bytes and requests are counted in.
-    pub(crate) meter: Option<Arc<NodeMeter>>,
+    pub(crate) meter: Option<Arc<PoolMeter>>,
     /// Makes the transport: TCP, TLS, ...
     pub(crate) connector: Arc<dyn Connector>,
 }

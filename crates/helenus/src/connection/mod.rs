@@ -25,6 +25,7 @@ mod lend;
 mod negotiation;
 mod open;
 mod outbox;
+mod owner;
 mod pages;
 mod pending;
 mod read_buffer;
@@ -51,6 +52,7 @@ pub use error::{
 pub(crate) use events::{EventReceiver, Heard, events};
 pub(crate) use handshake::ServerOptions;
 pub(crate) use lend::{LARGE, Lend, Lent, Nothing};
+pub(crate) use owner::Owner;
 pub(crate) use pages::{NoPage, PageLimits, PageSession};
 pub(crate) use pending::PendingResponse;
 pub(crate) use shared::EncodeContext;
@@ -137,17 +139,18 @@ impl Connection {
     {
         let stream = self
             .shared
-            .submit(Submitter::Request, deadline, &Nothing, encode)?;
+            .submit(Submitter::Request(Owner::DRIVER), deadline, &Nothing, encode)?;
         Ok(PendingResponse::new(Arc::clone(&self.shared), stream))
     }
 
-    /// The same, of a request whose values may be written from where they are: where [`Lent::is_wanted`], `encode` may leave
+    /// The same, of a session's request whose values may be written from where they are: where [`Lent::is_wanted`], `encode` may leave
     /// them out. What waits for the answer is put where it stays: moves of it cost more than all else that happens to it.
     ///
     /// # Errors
     /// As [`Connection::submit`].
     pub(crate) fn submit_lending<E>(
         &self,
+        owner: Owner,
         deadline: Option<Moment>,
         lent: &impl Lend,
         encode: E,
@@ -156,7 +159,9 @@ impl Connection {
     where
         E: FnOnce(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
     {
-        let stream = self.shared.submit(Submitter::Request, deadline, lent, encode)?;
+        let stream = self
+            .shared
+            .submit(Submitter::Request(owner), deadline, lent, encode)?;
         *into = Some(PendingResponse::new(Arc::clone(&self.shared), stream));
         Ok(())
     }
@@ -167,6 +172,7 @@ impl Connection {
     /// As [`Connection::submit`].
     pub(crate) fn submit_pages<E>(
         &self,
+        owner: Owner,
         deadline: Option<Moment>,
         limits: &PageLimits,
         encode: E,
@@ -174,12 +180,22 @@ impl Connection {
     where
         E: FnOnce(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
     {
-        PageSession::begin(&self.shared, deadline, limits, encode)
+        PageSession::begin(&self.shared, owner, deadline, limits, encode)
     }
 
     /// Requests sent and not answered, overdue ones included.
     pub(crate) fn in_flight(&self) -> usize {
         self.shared.in_flight()
+    }
+
+    /// Requests of this owner that are not answered, and that somebody waits for.
+    pub(crate) fn waits_for(&self, owner: Owner) -> usize {
+        self.shared.slab.count(owner)
+    }
+
+    /// Requests of this owner that are not answered fail, as if the connection were lost; others go on.
+    pub(crate) fn evict(&self, owner: Owner) {
+        self.shared.slab.evict(owner);
     }
 
     /// Answers received so far, those that nobody waited for included.

@@ -16,6 +16,7 @@ use helenus_protocol::{
 
 use super::error::{ConnectionError, SubmitError};
 use super::lend::Nothing;
+use super::owner::Owner;
 use super::pending::PendingResponse;
 use super::shared::{EncodeContext, Shared, Submitter};
 use super::slab::{Closed, Paged, PagesEnd, Window};
@@ -78,6 +79,7 @@ impl PageSession {
     /// Sends the request: see [`Connection::submit_pages`](super::Connection::submit_pages).
     pub(super) fn begin<E>(
         shared: &Arc<Shared>,
+        owner: Owner,
         deadline: Option<Moment>,
         limits: &PageLimits,
         encode: E,
@@ -88,7 +90,7 @@ impl PageSession {
         let features = shared.established.version.features();
         let window = limits.window(features.continuous_paging_backpressure);
         let mut serial = 0;
-        let stream = shared.submit(Submitter::Request, deadline, &Nothing, |context, out| {
+        let stream = shared.submit(Submitter::Request(owner), deadline, &Nothing, |context, out| {
             encode(context, out)?;
             serial = shared.slab.begin_pages(context.stream, window);
             Ok(())

@@ -13,7 +13,7 @@ use super::shared::Shared;
 use super::slab::{Cancelled, Outcome};
 use super::unseen;
 use crate::clock::Moment;
-use crate::observe::NodeMeter;
+use crate::observe::PoolMeter;
 
 /// A request that was handed to a connection, and completes with the answer, exactly once.
 ///
@@ -76,7 +76,7 @@ impl PendingResponse {
 
     /// What requests of the connection are counted in.
     #[inline]
-    pub(crate) fn meter(&self) -> Option<&Arc<NodeMeter>> {
+    pub(crate) fn meter(&self) -> Option<&Arc<PoolMeter>> {
         self.shared.config.meter.as_ref()
     }
 
@@ -106,12 +106,13 @@ impl PendingResponse {
 
     #[cold]
     fn failure(&mut self, outcome: &Outcome) -> AttemptFailure {
-        if let Outcome::TimedOut = outcome {
+        if let Outcome::TimedOut | Outcome::Evicted = outcome {
             self.given_up();
         }
         self.awaits = Awaits::Nothing;
         match outcome {
             Outcome::TimedOut | Outcome::Late => AttemptFailure::TimedOut,
+            Outcome::Evicted => AttemptFailure::ConnectionLost(self.shared.closed_for_session()),
             Outcome::Failed { sent: false } => AttemptFailure::NotSent(self.shared.lost()),
             Outcome::Answer(_) | Outcome::Failed { sent: true } => {
                 AttemptFailure::ConnectionLost(self.shared.lost())

@@ -20,6 +20,7 @@ use super::handshake::Established;
 use super::hold;
 use super::lend::Lend;
 use super::outbox::{Outbox, State, Undo, streams};
+use super::owner::Owner;
 use super::slab::Slab;
 use super::sync::{AtomicBool, AtomicIsize, AtomicU64, AtomicWaker, Mutex, MutexGuard, Ordering, fence};
 use super::writer::Writer;
@@ -77,8 +78,8 @@ struct Received {
 /// Who submits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Submitter {
-    /// A request of the driver's user; limits apply.
-    Request,
+    /// A request; limits apply.
+    Request(Owner),
     /// The connection itself, with a heartbeat.
     Heartbeat,
     /// Continuous paging that has begun: a connection that drains waits for it.
@@ -133,8 +134,10 @@ impl Shared {
             State::Closed => return Err(self.closed_error()),
         }
         let in_flight = self.unanswered(&outbox);
-        if submitter == Submitter::Request {
+        let mut owner = Owner::DRIVER;
+        if let Submitter::Request(who) = submitter {
             self.room(&outbox, in_flight)?;
+            owner = who;
         }
         let stream = self.slab.take_id(&mut outbox.free);
         let stream = stream.ok_or(SubmitError::StreamsExhausted)?;
@@ -154,7 +157,7 @@ impl Shared {
         .map_err(SubmitError::Encode)?;
 
         // Nothing can have been answered before the flush below.
-        self.slab.begin(stream, deadline);
+        self.slab.begin(stream, owner, deadline);
         outbox.submitted += 1;
         self.sending
             .0
@@ -358,6 +361,15 @@ impl Shared {
                 endpoint: self.endpoint.clone(),
                 cause: CloseCause::ClosedByPeer,
             })
+        })
+    }
+
+    /// Why a request ended whose session closes, while the connection goes on.
+    #[cold]
+    pub(super) fn closed_for_session(&self) -> Arc<ConnectionError> {
+        Arc::new(ConnectionError {
+            endpoint: self.endpoint.clone(),
+            cause: CloseCause::Requested(CloseReason::Shutdown),
         })
     }
 

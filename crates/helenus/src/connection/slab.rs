@@ -11,7 +11,8 @@
 //!                                       ├─complete past the deadline─▶ Late ──poll, cancel─▶ Idle
 //!                                       └─fail, fail_all─▶ Failed ──poll, cancel─▶ Idle
 //! ```
-//! Continuous paging takes a way of its own: see `pages`.
+//! Continuous paging takes a way of its own: see `pages`. A session that closes while others go on has its requests evicted
+//! ([`Slab::evict`]): the waiting side finds that as it finds a deadline that has passed, and leaves an orphan.
 //! A slot is open, or not, by its limit, which `begin` writes without the lock: nobody else looks at the slot before the
 //! request has left, and then the node, or the lock of the outbox, stands between the two.
 //! Invariants: an id is given out again only when its slot is idle and closed, so an answer never reaches anybody but the
@@ -24,7 +25,8 @@ use helenus_protocol::{Envelope, StreamId};
 use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 
-use super::sync::{AtomicU16, AtomicU64, Ordering, ShortLock, ShortLockGuard};
+use super::owner::Owner;
+use super::sync::{AtomicU16, AtomicU32, AtomicU64, Ordering, ShortLock, ShortLockGuard};
 use crate::clock::Moment;
 use crate::shard::CacheLine;
 use pages::PageQueue;
@@ -57,6 +59,8 @@ pub(super) enum Outcome {
     TimedOut,
     /// The answer came after the deadline, and was dropped.
     Late,
+    /// The session closes. The slot is an orphan now.
+    Evicted,
     /// The connection was lost first.
     Failed {
         /// Whether the request, or a part of it, may have left.
@@ -106,6 +110,8 @@ struct Slot {
     state: ShortLock<State>,
     /// Until when the answer is to come, a [`Moment`]; [`CLOSED`], [`NO_LIMIT`].
     limit: AtomicU64,
+    /// Whose request it is, as written by `begin`.
+    owner: AtomicU32,
     /// The next id in a chain of free ids.
     next: AtomicU16,
 }
@@ -116,6 +122,8 @@ enum State {
     Waiting(Waker),
     /// As Waiting; a sweep has seen the limit pass, and has woken who waits.
     Expired,
+    /// As Waiting; who waits was woken to be told that the session closes.
+    Evicted,
     Done(Envelope),
     /// As Done, with an answer that came after the limit.
     Late,
@@ -180,8 +188,9 @@ impl Slab {
 
     /// A request is about to be sent with this id, just taken.
     #[inline]
-    pub(super) fn begin(&self, id: StreamId, deadline: Option<Moment>) {
+    pub(super) fn begin(&self, id: StreamId, owner: Owner, deadline: Option<Moment>) {
         if let Some(slot) = self.slot(id) {
+            slot.owner.store(owner.into_raw(), Ordering::Relaxed);
             let limit = deadline.map_or(NO_LIMIT, Moment::into_raw);
             slot.limit.store(limit, Ordering::Release);
         }
@@ -195,7 +204,7 @@ impl Slab {
         let mut state = slot.lock();
         let limit = slot.limit.load(Ordering::Acquire);
         match &*state {
-            State::Idle | State::Waiting(_) | State::Expired if limit != CLOSED => {
+            State::Idle | State::Waiting(_) | State::Expired | State::Evicted if limit != CLOSED => {
                 slot.limit.store(NO_LIMIT, Ordering::Relaxed);
                 let waker = |before| match before {
                     State::Waiting(waker) => Some(waker),
@@ -239,6 +248,10 @@ impl Slab {
                 slot.orphan(&mut state);
                 Poll::Ready(Outcome::TimedOut)
             }
+            State::Evicted => {
+                slot.orphan(&mut state);
+                Poll::Ready(Outcome::Evicted)
+            }
             State::Done(_) => {
                 let State::Done(answer) = slot.close(&mut state) else {
                     return Poll::Ready(Outcome::Failed { sent: true });
@@ -273,7 +286,7 @@ impl Slab {
         };
         let mut state = slot.lock();
         match &*state {
-            State::Idle | State::Waiting(_) | State::Expired if slot.is_open() => {
+            State::Idle | State::Waiting(_) | State::Expired | State::Evicted if slot.is_open() => {
                 let old = slot.orphan(&mut state);
                 drop(state);
                 drop(old);
@@ -335,6 +348,42 @@ impl Slab {
         (next != NO_LIMIT).then(|| Moment::from_raw(next))
     }
 
+    /// How many requests of this owner are to be answered, and are waited for.
+    pub(super) fn count(&self, owner: Owner) -> usize {
+        let of_owner = |slot: &&Slot| {
+            slot.is_of(owner)
+                && match &*slot.lock() {
+                    State::Idle | State::Waiting(_) => slot.is_of(owner),
+                    State::Pages(queue) => !queue.has_ended(),
+                    _ => false,
+                }
+        };
+        self.slots().filter(of_owner).count()
+    }
+
+    /// Requests of this owner need not be waited for any longer: whoever waits is told. Their ids come back with the answers.
+    /// To be called when nothing is begun for the owner any more.
+    pub(super) fn evict(&self, owner: Owner) {
+        for slot in self.slots().filter(|slot| slot.is_of(owner)) {
+            let mut state = slot.lock();
+            if !slot.is_of(owner) {
+                continue;
+            }
+            let waker = match &mut *state {
+                State::Idle | State::Waiting(_) => match std::mem::replace(&mut *state, State::Evicted) {
+                    State::Waiting(waker) => Some(waker),
+                    _ => None,
+                },
+                State::Pages(queue) => queue.evict(),
+                _ => None,
+            };
+            drop(state);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
     /// The connection is lost, and this request has never left it.
     pub(super) fn fail_unsent(&self, id: StreamId) {
         if let Some(slot) = self.slot(id) {
@@ -380,6 +429,12 @@ impl Slot {
         self.state.lock()
     }
 
+    /// Whether it is open for a request of this owner.
+    fn is_of(&self, owner: Owner) -> bool {
+        // The owner is written first.
+        self.is_open() && self.owner.load(Ordering::Relaxed) == owner.into_raw()
+    }
+
     /// Whether an answer is to come, or was not taken yet.
     fn is_open(&self) -> bool {
         self.limit.load(Ordering::Acquire) != CLOSED
@@ -402,7 +457,7 @@ impl Slot {
             return;
         }
         let mut state = self.lock();
-        if let State::Idle | State::Waiting(_) | State::Expired = &*state
+        if let State::Idle | State::Waiting(_) | State::Expired | State::Evicted = &*state
             && self.is_open()
         {
             let old = std::mem::replace(&mut *state, State::Failed { sent });
@@ -445,6 +500,7 @@ fn new_chunk(chunk: usize) -> Box<[Slot]> {
     let slot = || Slot {
         state: ShortLock::new(State::Idle),
         limit: AtomicU64::new(CLOSED),
+        owner: AtomicU32::new(Owner::DRIVER.into_raw()),
         next: AtomicU16::new(NONE),
     };
     std::iter::repeat_with(slot).take(chunk_length(chunk)).collect()

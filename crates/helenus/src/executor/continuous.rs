@@ -71,7 +71,8 @@ impl Continuous {
             Some(own) => own?,
             None => *session.profile_of(request.options()).ok()?.continuous_paging()?,
         };
-        if let Statement::Batch(_) = request.statement {
+        // A USE has no pages, and a way of its own.
+        if matches!(request.statement, Statement::Batch(_)) || request.switches_keyspace() {
             return None;
         }
         let mut this = Self {
@@ -350,24 +351,30 @@ impl Job {
             _ => None,
         };
         let metadata = statement.and_then(|statement| statement.core().known_result());
-        let submitted = pool.submit_pages(in_turn, self.deadline, &limits, |context, out| {
-            if let (Some(statement), Some(metadata)) = (statement, &metadata) {
-                skips.set(encode::skips_metadata(
-                    statement.core(),
-                    metadata,
-                    context.version,
-                ));
-            }
-            let next_pages = limits.first();
-            encode::encode_pages(
-                self,
-                metadata.as_deref().map(|metadata| &**metadata),
-                options,
-                next_pages,
-                context,
-                out,
-            )
-        });
+        let submitted = pool.submit_pages(
+            self.session.owner(),
+            in_turn,
+            self.deadline,
+            &limits,
+            |context, out| {
+                if let (Some(statement), Some(metadata)) = (statement, &metadata) {
+                    skips.set(encode::skips_metadata(
+                        statement.core(),
+                        metadata,
+                        context.version,
+                    ));
+                }
+                let next_pages = limits.first();
+                encode::encode_pages(
+                    self,
+                    metadata.as_deref().map(|metadata| &**metadata),
+                    options,
+                    next_pages,
+                    context,
+                    out,
+                )
+            },
+        );
         let columns = match (skips.get(), statement, &metadata) {
             (true, Some(statement), Some(metadata)) => Some(metadata.columns_for(statement)),
             _ => None,

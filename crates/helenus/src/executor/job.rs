@@ -336,19 +336,22 @@ impl Job {
 
     #[inline(always)]
     fn submit_to(&self, pool: &Pool, in_turn: bool, into: &mut Option<PendingResponse>) -> Submitted {
+        let owner = self.session.owner();
         let Statement::Prepared(statement) = &self.request.statement else {
-            // A prepared one is known by its answer alone: servers advise against it, and here it would cost all others.
             if self.request.switches_keyspace() {
                 return self.submit_switching(pool, in_turn, into);
             }
             let encode = |context, out: &mut Vec<u8>| encode::encode(self, context, out);
-            let submitted = pool.submit_lending(in_turn, self.deadline, &Nothing, encode, into);
+            let submitted = pool.submit_lending(owner, in_turn, self.deadline, &Nothing, encode, into);
             return (submitted, None);
         };
         if let Some(large) = self.request.large() {
             return self.submit_large(pool, in_turn, (statement, large), into);
         }
         let prepared = (&**statement.core(), &self.request.values);
+        if prepared.0.switches_keyspace {
+            return self.submit_switching(pool, in_turn, into);
+        }
         let metadata = prepared.0.known_result();
         let skips = Cell::new(false);
         let encode = |context: EncodeContext, out: &mut Vec<u8>| {
@@ -358,7 +361,7 @@ impl Job {
             skips.set(skip);
             encode::encode_prepared(self, prepared, metadata, skip, None, context, out)
         };
-        let submitted = pool.submit_lending(in_turn, self.deadline, &Nothing, encode, into);
+        let submitted = pool.submit_lending(owner, in_turn, self.deadline, &Nothing, encode, into);
         let skipped = metadata.filter(|_| skips.get());
         let columns = skipped.map(|metadata| metadata.columns_for(statement));
         (submitted, columns)
@@ -367,8 +370,17 @@ impl Job {
     /// The same for a USE.
     #[cold]
     fn submit_switching(&self, pool: &Pool, in_turn: bool, into: &mut Option<PendingResponse>) -> Submitted {
-        let encode = |context, out: &mut Vec<u8>| encode::encode(self, context, out);
-        let submitted = pool.submit(in_turn, self.deadline, encode);
+        let encode = |context: EncodeContext, out: &mut Vec<u8>| {
+            let Statement::Prepared(statement) = &self.request.statement else {
+                return encode::encode(self, context, out);
+            };
+            let core = &**statement.core();
+            let metadata = core.known_result();
+            let metadata = metadata.as_ref().map(|metadata| &***metadata);
+            let prepared = (core, &self.request.values);
+            encode::encode_prepared(self, prepared, metadata, false, None, context, out)
+        };
+        let submitted = pool.submit(self.session.owner(), in_turn, self.deadline, encode);
         let sent = submitted.map(|pending| *into = Some(pending.switching()));
         (sent, None)
     }
@@ -386,13 +398,14 @@ impl Job {
         let metadata = prepared.0.known_result();
         let known = metadata.as_ref().map(|known| &***known);
         let lent = Lent::new(values);
+        let owner = self.session.owner();
         let skips = Cell::new(false);
         let encode = |context: EncodeContext, out: &mut Vec<u8>| {
             let skip = known.is_some_and(|known| encode::skips_metadata(prepared.0, known, context.version));
             skips.set(skip);
             encode::encode_prepared(self, prepared, known, skip, Some(&lent), context, out)
         };
-        let submitted = pool.submit_lending(in_turn, self.deadline, &lent, encode, into);
+        let submitted = pool.submit_lending(owner, in_turn, self.deadline, &lent, encode, into);
         let skipped = known.filter(|_| skips.get());
         (submitted, skipped.map(|known| known.columns_for(statement)))
     }

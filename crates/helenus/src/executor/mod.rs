@@ -20,6 +20,7 @@ mod request;
 mod retrying;
 mod slow;
 mod speculating;
+mod switching;
 mod throttle;
 
 pub use request::Request;
@@ -85,12 +86,12 @@ impl Execution {
 
     #[inline(always)]
     fn begin(&mut self, session: &Local<SessionShared>, pools: &PoolTable) {
-        if session.throttle().is_some() {
-            return self.enter_throttle();
-        }
         let State::First(pending, job) = &mut self.0 else {
             return;
         };
+        if session.throttle().is_some() || job.request.switches_keyspace() {
+            return self.enter_gate();
+        }
         let sent = match session.is_closed() {
             true => Err(RequestErrorKind::SessionClosed),
             false => job.check().and_then(|()| job.send_first_by(pools, pending)),
@@ -132,11 +133,15 @@ impl Execution {
         }
     }
 
-    /// It is sent when it is its turn, if not now.
+    /// It is sent when it is its turn, or when it has the connections for itself, if not now.
     #[cold]
-    fn enter_throttle(&mut self) {
+    fn enter_gate(&mut self) {
         if let State::First(None, job) = std::mem::replace(&mut self.0, State::Done) {
-            self.0 = match throttle::start(job) {
+            let start = match job.request.switches_keyspace() {
+                true => switching::start,
+                false => throttle::start,
+            };
+            self.0 = match start(job) {
                 Ok((future, node)) => State::Slow(future, node),
                 Err(error) => State::Failed(error),
             };

@@ -55,6 +55,7 @@ pub(super) async fn wait_for_room(job: &mut Job) -> Result<PendingResponse, Requ
         let line = tokio::select! {
             line = lines.next() => line,
             () = &mut time_is_up => return Err(job.timeout()),
+            () = session.closing() => return Err(RequestErrorKind::SessionClosed),
         };
         let Some(line) = line else {
             return Err(match session.is_closed() {

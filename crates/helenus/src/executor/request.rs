@@ -285,8 +285,13 @@ impl Request {
     }
 
     /// Whether it is a USE: the connection that it is sent on works in another keyspace afterwards.
+    #[inline]
     pub(crate) fn switches_keyspace(&self) -> bool {
-        self.text().is_some_and(switches_keyspace)
+        match &self.statement {
+            Statement::Simple(statement) => switches_keyspace(statement.text()),
+            Statement::Prepared(statement) => statement.core().switches_keyspace,
+            Statement::Batch(_) => false,
+        }
     }
 
     /// Whether another attempt is safe after one that may have been applied.

@@ -69,7 +69,14 @@ async fn go_on(job: &mut Job, mut answer: Answer) -> Result<QueryResult, Request
                 return Ok(result);
             }
             Answer::KeyspaceSet(mut result, keyspace) => {
-                job.session.switch_keyspace(&keyspace).await;
+                if job.request.switches_keyspace() {
+                    job.session.switch_keyspace(&keyspace).await;
+                } else {
+                    if job.session.begin_unseen_switch(result.coordinator()).await {
+                        job.session.switch_keyspace(&keyspace).await;
+                    }
+                    job.session.end_switch();
+                }
                 result.set_keyspace(keyspace);
                 return Ok(result);
             }
@@ -243,7 +250,7 @@ async fn reprepare(
         pools.shared(node).cloned()
     });
     let prepared = match pool {
-        Some(pool) => prepare_again(&pool, statement.core(), job.deadline).await,
+        Some(pool) => prepare_again(&pool, job.session.owner(), statement.core(), job.deadline).await,
         None => Err(AttemptError::NoConnection),
     };
     let prepared = match prepared {

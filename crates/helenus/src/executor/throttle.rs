@@ -21,7 +21,7 @@ use crate::error::{RequestError, RequestErrorKind};
 use crate::policy::RequestThrottle;
 
 /// A request on its way through the gate, and the node that it was sent to if that was at once.
-type Started = (BoxFuture<'static, Output>, Option<Arc<Node>>);
+pub(super) type Started = (BoxFuture<'static, Output>, Option<Arc<Node>>);
 
 /// Sends a request if it is its turn, or puts it in the queue.
 pub(super) fn start(mut job: Job) -> Result<Started, RequestError> {
@@ -56,7 +56,7 @@ fn send(job: &mut Job) -> Result<Option<PendingResponse>, RequestError> {
     }
 }
 
-fn fail(job: &mut Job, kind: RequestErrorKind) -> RequestError {
+pub(super) fn fail(job: &mut Job, kind: RequestErrorKind) -> RequestError {
     let mut error = job.fail(kind);
     job.watch.failed(&job.session, &mut error);
     error

@@ -1,8 +1,11 @@
-//! What is counted in: by node, and by session.
+//! What is counted in: by node and session, by pool, and by session.
+//!
+//! Requests are of one session, connections and bytes of a pool, which sessions may share. A session's own are those of the time
+//! in which it used the pool; the cluster counts each pool once.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -10,6 +13,7 @@ use uuid::Uuid;
 use super::cause::{ByCause, Cause};
 use super::histogram::{Buckets, micros};
 use super::metrics::{Counts, Metrics};
+use super::traffic::{PoolMeter, Traffic, Used, UsedTraffic};
 use super::{NodeMetrics, ObserveOptions};
 use crate::cluster::Node;
 use crate::connection::Connection;
@@ -23,9 +27,6 @@ pub(crate) struct NodeMeter {
     retries: ByCause,
     ignores: ByCause,
     speculative_executions: AtomicU64,
-    connections_opened: AtomicU64,
-    connections_lost: AtomicU64,
-    connection_errors: AtomicU64,
     prepared: AtomicU64,
     reprepared: AtomicU64,
 }
@@ -37,8 +38,6 @@ struct Part {
     answered_at_once: AtomicU64,
     /// Attempts that were answered and not the only one of their request, when they were not timed.
     answered: AtomicU64,
-    bytes_sent: AtomicU64,
-    bytes_received: AtomicU64,
     /// The same as the first two, timed. Made when it is first needed.
     at_once: OnceLock<Box<Buckets>>,
     others: OnceLock<Box<Buckets>>,
@@ -92,26 +91,6 @@ impl NodeMeter {
         add(&self.speculative_executions, 1);
     }
 
-    pub(crate) fn sent(&self, bytes: usize) {
-        add(&self.parts.mine().0.bytes_sent, bytes as u64);
-    }
-
-    pub(crate) fn received(&self, bytes: usize) {
-        add(&self.parts.mine().0.bytes_received, bytes as u64);
-    }
-
-    pub(crate) fn connection_opened(&self) {
-        add(&self.connections_opened, 1);
-    }
-
-    pub(crate) fn connection_lost(&self) {
-        add(&self.connections_lost, 1);
-    }
-
-    pub(crate) fn connection_failed(&self) {
-        add(&self.connection_errors, 1);
-    }
-
     pub(crate) fn prepared(&self) {
         add(&self.prepared, 1);
     }
@@ -126,8 +105,6 @@ impl NodeMeter {
         for CacheLine(part) in self.parts.iter() {
             at_once.answered += read(&part.answered_at_once);
             all.answered += read(&part.answered);
-            all.bytes_sent += read(&part.bytes_sent);
-            all.bytes_received += read(&part.bytes_received);
             for buckets in [&part.at_once, &part.at_once_alone]
                 .into_iter()
                 .filter_map(OnceLock::get)
@@ -145,9 +122,6 @@ impl NodeMeter {
         self.retries.add_to(&mut all.retries);
         self.ignores.add_to(&mut all.ignores);
         all.speculative_executions = read(&self.speculative_executions);
-        all.connections_opened = read(&self.connections_opened);
-        all.connections_lost = read(&self.connections_lost);
-        all.connection_errors = read(&self.connection_errors);
         all.prepared = read(&self.prepared);
         all.reprepared = read(&self.reprepared);
         (at_once, all)
@@ -159,6 +133,7 @@ impl NodeMeter {
 pub(crate) struct SessionMeter {
     options: ObserveOptions,
     nodes: RwLock<HashMap<Uuid, Known>>,
+    traffic: Mutex<UsedTraffic>,
     /// What nodes counted that have left.
     past: Mutex<Past>,
     failed: ByCause,
@@ -189,6 +164,7 @@ impl SessionMeter {
         Self {
             options: options.clone(),
             nodes: RwLock::default(),
+            traffic: Mutex::default(),
             past: Mutex::default(),
             failed: ByCause::default(),
             cancelled: AtomicU64::new(0),
@@ -224,6 +200,7 @@ impl SessionMeter {
 
     /// Nodes that are not among these have left.
     pub(crate) fn retain(&self, nodes: &[Arc<Node>]) {
+        self.lock_traffic().tidy();
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         let mut known = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
         let gone = known.extract_if(|host_id, _| nodes.iter().all(|node| node.host_id() != *host_id));
@@ -276,11 +253,51 @@ impl SessionMeter {
         add(&self.cancelled, 1);
     }
 
+    /// The connections of a pool are used from now on.
+    pub(crate) fn joined(&self, pool: &Arc<PoolMeter>, is_new: bool) {
+        let since = match is_new {
+            true => Traffic::default(),
+            false => pool.traffic.snapshot(),
+        };
+        self.lock_traffic().used.push(Used {
+            pool: Arc::clone(pool),
+            since,
+        });
+    }
+
+    /// The connections of a pool, which others go on with, are not used any more.
+    pub(crate) fn left(&self, pool: &Arc<PoolMeter>) {
+        self.lock_traffic().end(|used| Arc::ptr_eq(&used.pool, pool));
+    }
+
+    fn lock_traffic(&self) -> MutexGuard<'_, UsedTraffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What was counted. Of connections these are known.
     pub(crate) fn snapshot<'a>(
         &self,
         pools: impl Iterator<Item = (&'a Arc<Node>, Vec<Connection>)>,
     ) -> Metrics {
+        let mut metrics = self.requests();
+        let traffic = self.lock_traffic();
+        for (node, counts) in traffic.each() {
+            metrics.total.add_traffic(&counts);
+            let known = metrics.nodes.iter_mut();
+            let mut same = known.filter(|known| known.node.host_id() == node.host_id());
+            if let Some(known) = same.next() {
+                known.counts.add_traffic(&counts);
+            }
+        }
+        drop(traffic);
+        for (node, connections) in pools {
+            metrics.add_connections(node, &connections);
+        }
+        metrics
+    }
+
+    /// What was counted of requests alone.
+    pub(crate) fn requests(&self) -> Metrics {
         let mut metrics = Metrics {
             cancelled: read(&self.cancelled),
             queued: read(&self.queued),
@@ -316,42 +333,75 @@ impl SessionMeter {
         drop((nodes, past));
         metrics.succeeded += at_once.answered;
         metrics.latency.merge(&at_once.latency);
-        for (node, connections) in pools {
-            let mut now = Counts::default();
-            for connection in connections {
-                now.open_connections += 1;
-                now.in_flight += connection.in_flight();
-                now.orphans += connection.orphans();
-            }
-            metrics.total.merge(&now);
-            metrics.counts_of(node).merge(&now);
-        }
         metrics.nodes.sort_by_key(|known| known.node.host_id());
         metrics
     }
 }
 
-/// What sessions counted that have ended.
+/// What sessions counted that have ended, and what all pools count.
 #[derive(Debug, Default)]
-pub(crate) struct ClusterMeter(Mutex<Metrics>);
+pub(crate) struct ClusterMeter(Mutex<PastOfAll>);
+
+#[derive(Debug, Default)]
+struct PastOfAll {
+    /// Of pools, those that have ended.
+    metrics: Metrics,
+    pools: Vec<Arc<PoolMeter>>,
+    /// With so many pools, those are sought that have ended.
+    tidy_at: usize,
+}
+
+impl PastOfAll {
+    /// Nobody adds to what only this has.
+    fn tidy(&mut self) {
+        let metrics = &mut self.metrics;
+        self.pools.retain(|pool| {
+            let ended = Arc::strong_count(pool) == 1;
+            if ended {
+                let traffic = pool.traffic.snapshot();
+                metrics.total.add_traffic(&traffic);
+                metrics.counts_of(&pool.node).add_traffic(&traffic);
+            }
+            !ended
+        });
+    }
+}
 
 impl ClusterMeter {
-    /// A session has ended.
+    /// A session has ended, whose requests came to this.
     pub(crate) fn absorb(&self, mut metrics: Metrics) {
-        metrics.total = metrics.total.without_gauges();
-        for known in &mut metrics.nodes {
-            known.counts = std::mem::take(&mut known.counts).without_gauges();
-        }
-        let mut past = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         metrics.waiting = 0;
-        past.merge(&metrics);
+        self.lock().metrics.merge(&metrics);
     }
 
-    /// What was counted by sessions that have ended, of these nodes.
-    pub(crate) fn past(&self, nodes: &[Arc<Node>]) -> Metrics {
-        let mut past = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        past.nodes
-            .retain(|known| nodes.iter().any(|node| node.host_id() == known.node.host_id()));
-        past.clone()
+    /// There is another pool.
+    pub(crate) fn add_pool(&self, pool: &Arc<PoolMeter>) {
+        let mut past = self.lock();
+        if past.pools.len() >= past.tidy_at {
+            past.tidy();
+            past.tidy_at = (2 * past.pools.len()).max(64);
+        }
+        past.pools.push(Arc::clone(pool));
+    }
+
+    /// What was counted by sessions that have ended, and by all pools, of these nodes.
+    pub(crate) fn snapshot(&self, nodes: &[Arc<Node>]) -> Metrics {
+        let mut past = self.lock();
+        past.tidy();
+        let is_there = |node: &Node| nodes.iter().any(|known| known.host_id() == node.host_id());
+        past.metrics.nodes.retain(|known| is_there(&known.node));
+        let mut metrics = past.metrics.clone();
+        for pool in &past.pools {
+            let traffic = pool.traffic.snapshot();
+            metrics.total.add_traffic(&traffic);
+            if is_there(&pool.node) {
+                metrics.counts_of(&pool.node).add_traffic(&traffic);
+            }
+        }
+        metrics
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PastOfAll> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use super::{CauseCounts, LatencyHistogram};
 use crate::cluster::Node;
+use crate::connection::Connection;
 
 /// What the requests of a session, or of all sessions of a cluster, came to, up to now: see
 /// [`Session::metrics`](crate::Session::metrics) and [`Cluster::metrics`](crate::Cluster::metrics).
+///
+/// Sessions of a cluster may share connections: bytes and connections of those are counted in each session that used them, while it
+/// did, and once in the metrics of the cluster; so are requests in flight, overdue ones and open connections.
 ///
 /// Counts begin with the session and only grow. They were read one after the other while requests went on: between them they
 /// may differ by what happened meanwhile.
@@ -101,14 +105,6 @@ impl Counts {
         self.prepared += other.prepared;
         self.reprepared += other.reprepared;
     }
-
-    /// What is not open any more has neither connections nor requests.
-    pub(super) fn without_gauges(mut self) -> Self {
-        self.open_connections = 0;
-        self.in_flight = 0;
-        self.orphans = 0;
-        self
-    }
 }
 
 impl Metrics {
@@ -139,6 +135,18 @@ impl Metrics {
         for NodeMetrics { node, counts } in &other.nodes {
             self.counts_of(node).merge(counts);
         }
+    }
+
+    /// Connections as they are now.
+    pub(crate) fn add_connections(&mut self, node: &Arc<Node>, connections: &[Connection]) {
+        let mut now = Counts::default();
+        for connection in connections {
+            now.open_connections += 1;
+            now.in_flight += connection.in_flight();
+            now.orphans += connection.orphans();
+        }
+        self.total.merge(&now);
+        self.counts_of(node).merge(&now);
     }
 
     pub(super) fn counts_of(&mut self, node: &Arc<Node>) -> &mut Counts {

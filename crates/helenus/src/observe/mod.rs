@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   executor ──▶ Watch (one request) ──▶ NodeMeter, SessionMeter ──▶ Metrics (a snapshot) ──▶ exporters
+//!   connections ─────────────────────▶ PoolMeter ─────────────────────▲
 //!                        └─────────────▶ spans, RequestTracker (slow requests, ...), if anybody wants them
 //! ```
 //! A request that is answered at once costs a few additions to counters of its core. Everything else happens only on the way
@@ -24,6 +25,7 @@ mod slow_log;
 mod span;
 mod text;
 mod tracker;
+mod traffic;
 mod watch;
 
 pub use cause::CauseCounts;
@@ -38,7 +40,8 @@ pub use slow_log::SlowQueryLog;
 pub use tracker::{AttemptInfo, RequestEnd, RequestInfo, RequestTracker};
 
 pub(crate) use cause::Cause;
-pub(crate) use meter::{ClusterMeter, NodeMeter, SessionMeter};
+pub(crate) use meter::{ClusterMeter, SessionMeter};
+pub(crate) use traffic::PoolMeter;
 pub(crate) use watch::{AttemptKind, Watch};
 
 use std::sync::Arc;

@@ -222,7 +222,14 @@ impl Watch {
             return self.succeeded(session, result);
         };
         let started = self.started.filter(|_| session.meter().options().latency);
-        meter.answered_at_once(started.map(|started| attempt.answered_at().micros_since(started)));
+        let latency = started.map(|started| attempt.answered_at().micros_since(started));
+        if !meter.answered_at_once(session.owner(), latency) {
+            // Its session has left the pool meanwhile.
+            session
+                .meter()
+                .node(result.coordinator())
+                .answered_at_once(latency);
+        }
         self.ended = true;
         if self.more.is_some() {
             self.tell_success(result);

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::backoff::{Backoff, Retry};
 use super::size::Size;
-use super::{Added, Pool, Progress, quote};
+use super::{Added, Pool, quote};
 use crate::ask::query;
 use crate::cluster::{NodeFailure, identity};
 use crate::connection::{CloseReason, ConnectError, Connection};
@@ -117,6 +117,7 @@ enum Opening {
 
 /// Opens one more connection.
 async fn open(pool: &Arc<Pool>) -> Opening {
+    pool.attempt.fetch_add(1, Ordering::AcqRel);
     let config = Arc::clone(&pool.lock_config());
     let opened = tokio::select! {
         opened = Connection::open(pool.node.endpoint(), &config) => opened,
@@ -160,7 +161,7 @@ async fn open(pool: &Arc<Pool>) -> Opening {
     }
     tracing::debug!(node = %pool.node, version = %connection.version(), "connected");
     pool.came_up();
-    pool.progress.send_replace(Progress::Opened);
+    pool.opened();
     Opening::Opened
 }
 

@@ -1,5 +1,6 @@
-//! The connections of a session to one node: a published list, kept full by one task.
+//! The connections of one or several sessions to one node: a published list, kept full by one task.
 //!
+//! Which sessions those are is the business of the [`Registry`].
 //! Requests only read the list, and take the less busy of two connections. A connection that is lost is
 //! replaced after a delay that grows with each failure; one that is worn out (too many overdue answers) is replaced first
 //! and drained then.
@@ -9,13 +10,15 @@ mod health;
 mod keeper;
 mod line;
 mod pages;
+mod registry;
 mod size;
 
 pub(crate) use line::{InLine, WaitingRoom};
+pub(crate) use registry::Registry;
 pub(crate) use size::{Limits, PoolConfig};
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,14 +30,19 @@ use crate::ask::{AskError, query};
 use crate::clock::Moment;
 use crate::cluster::Node;
 use crate::connection::{
-    CloseReason, ConnectError, Connection, ConnectionConfig, EncodeContext, Lend, Nothing, PendingResponse,
-    SubmitError,
+    CloseReason, ConnectError, Connection, ConnectionConfig, EncodeContext, Lend, Nothing, Owner,
+    PendingResponse, SubmitError,
 };
 use crate::error::AttemptError;
+use crate::observe::PoolMeter;
 use crate::policy::{Demotion, NodeLoad, ReconnectionPolicy};
 use crate::shard;
 use health::Health;
 use line::Line;
+
+/// When somebody looks again who waits for the answers to one of several sessions; twice as long each time, up to the last.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+const LOOK_LAST: Duration = Duration::from_millis(50);
 
 pub(crate) struct Pool {
     node: Arc<Node>,
@@ -43,6 +51,8 @@ pub(crate) struct Pool {
     retired: Mutex<Vec<Connection>>,
     /// What new connections are to be like. Guards changes of the list, too.
     config: Mutex<Arc<ConnectionConfig>>,
+    /// What its connections are counted in.
+    meter: Arc<PoolMeter>,
     limits: Mutex<Limits>,
     /// A connection with more requests in flight has the keeper open another one; the largest number when it may not.
     grow_at: AtomicUsize,
@@ -60,16 +70,27 @@ pub(crate) struct Pool {
     health: Health,
     /// There was no connection though one was wanted, or the node is newer than the session.
     was_down: AtomicBool,
-    /// A connection could not be opened since the beginning.
-    has_failed: AtomicBool,
-    progress: watch::Sender<Progress>,
+    /// The attempt to open a connection that began last; they are numbered from 1.
+    attempt: AtomicU64,
+    /// The last one that failed.
+    failed_attempt: AtomicU64,
+    progress: watch::Sender<Attempts>,
     on_up: OnUp,
 }
 
 /// Told when a node came up, other than at the start of the session; by the keeper, within the runtime.
 pub(crate) type OnUp = Box<dyn Fn(&Arc<Pool>) + Send + Sync>;
 
-/// How the first connection of a pool came along.
+/// What became of attempts to open connections.
+#[derive(Debug, Default)]
+struct Attempts {
+    /// Those of the first connection.
+    first: Progress,
+    /// The last attempt that has ended, and what became of it.
+    last: (u64, Progress),
+}
+
+/// How the first connection of a pool came along, or the first one since somebody has joined it.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Progress {
     /// It is being opened.
@@ -97,6 +118,7 @@ impl Pool {
         node: Arc<Node>,
         limits: Limits,
         config: Arc<ConnectionConfig>,
+        meter: Arc<PoolMeter>,
         reconnection: Arc<dyn ReconnectionPolicy>,
         newcomer: bool,
         on_up: OnUp,
@@ -106,6 +128,7 @@ impl Pool {
             connections: ArcSwap::default(),
             retired: Mutex::default(),
             config: Mutex::new(config),
+            meter,
             limits: Mutex::new(limits),
             grow_at: AtomicUsize::new(usize::MAX),
             crowded: AtomicBool::new(false),
@@ -117,7 +140,8 @@ impl Pool {
             closed: AtomicBool::new(false),
             health: Health::new(crate::clock::now()),
             was_down: AtomicBool::new(newcomer),
-            has_failed: AtomicBool::new(false),
+            attempt: AtomicU64::new(0),
+            failed_attempt: AtomicU64::new(0),
             progress: watch::Sender::default(),
             on_up,
         });
@@ -129,11 +153,17 @@ impl Pool {
         &self.node
     }
 
+    /// What its connections are counted in.
+    pub(crate) fn meter(&self) -> &Arc<PoolMeter> {
+        &self.meter
+    }
+
     /// Sends a request on one of the less busy connections; on another one if that cannot take it. Unless it is the turn of
     /// this request it is refused while others wait in line.
     #[inline]
     pub(crate) fn submit<E>(
         &self,
+        owner: Owner,
         in_turn: bool,
         deadline: Option<Moment>,
         encode: E,
@@ -142,7 +172,7 @@ impl Pool {
         E: Fn(EncodeContext, &mut Vec<u8>) -> Result<(), EncodeError>,
     {
         let mut sent = None;
-        self.submit_lending(in_turn, deadline, &Nothing, encode, &mut sent)?;
+        self.submit_lending(owner, in_turn, deadline, &Nothing, encode, &mut sent)?;
         // It is there.
         sent.ok_or(AttemptError::NoConnection)
     }
@@ -151,6 +181,7 @@ impl Pool {
     /// place: see [`Connection::submit_lending`].
     pub(crate) fn submit_lending<E>(
         &self,
+        owner: Owner,
         in_turn: bool,
         deadline: Option<Moment>,
         lent: &impl Lend,
@@ -171,15 +202,17 @@ impl Pool {
                 if grow_at != usize::MAX && only.in_flight() > grow_at {
                     self.report_crowded();
                 }
-                match only.submit_lending(deadline, lent, &encode, into) {
+                match only.submit_lending(owner, deadline, lent, &encode, into) {
                     Ok(()) => return Ok(()),
                     Err(error) => error,
                 }
             }
-            several => match self.submit_to_one_of(several, grow_at, deadline, lent, &encode, into) {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            },
+            several => {
+                match self.submit_to_one_of(several, grow_at, (owner, deadline), lent, &encode, into) {
+                    Ok(()) => return Ok(()),
+                    Err(error) => error,
+                }
+            }
         };
         Err(match refused {
             SubmitError::Closed(_) | SubmitError::Draining => AttemptError::NoConnection,
@@ -193,7 +226,7 @@ impl Pool {
         &self,
         connections: &[Connection],
         grow_at: usize,
-        deadline: Option<Moment>,
+        (owner, deadline): (Owner, Option<Moment>),
         lent: &impl Lend,
         encode: &E,
         into: &mut Option<PendingResponse>,
@@ -219,7 +252,7 @@ impl Pool {
         let (before, from) = connections.split_at(first);
         let mut refused = None;
         for connection in from.iter().chain(before) {
-            match connection.submit_lending(deadline, lent, encode, into) {
+            match connection.submit_lending(owner, deadline, lent, encode, into) {
                 Ok(()) => return Ok(()),
                 Err(error @ SubmitError::Encode(_)) => return Err(error),
                 // A full one will have room again.
@@ -302,34 +335,49 @@ impl Pool {
             .collect()
     }
 
-    /// How far it has come.
-    pub(crate) fn progress(&self) -> Progress {
-        self.progress.borrow().clone()
+    /// The attempt to open a connection that began last. Whoever joins the pool waits for one that begins after that.
+    pub(crate) fn attempt(&self) -> u64 {
+        self.attempt.load(Ordering::Acquire)
+    }
+
+    /// How far it has come, for somebody who uses it since the attempt of this number.
+    pub(crate) fn progress(&self, since: u64) -> Progress {
+        self.progress_of(&self.progress.borrow(), since)
+    }
+
+    fn progress_of(&self, attempts: &Attempts, since: u64) -> Progress {
+        match &attempts.last {
+            _ if since == 0 => attempts.first.clone(),
+            _ if self.connection().is_some() => Progress::Opened,
+            (number, progress) if *number > since => progress.clone(),
+            _ => Progress::Opening,
+        }
     }
 
     /// Waits until the first connection is there, or failed to be.
-    pub(crate) async fn first_progress(&self) -> Progress {
-        let mut progress = self.progress.subscribe();
-        let done = progress
-            .wait_for(|progress| !matches!(progress, Progress::Opening))
+    pub(crate) async fn first_progress(&self, since: u64) -> Progress {
+        let mut attempts = self.progress.subscribe();
+        let done = attempts
+            .wait_for(|attempts| !matches!(self.progress_of(attempts, since), Progress::Opening))
             .await;
         // The sender lives as long as this borrow.
-        done.map(|progress| progress.clone()).unwrap_or_default()
+        done.map(|attempts| self.progress_of(&attempts, since))
+            .unwrap_or_default()
     }
 
     /// Waits until there are as many connections as there are to be at least, or one could not be opened.
-    pub(crate) async fn is_full(&self) -> Progress {
+    pub(crate) async fn is_full(&self, since: u64) -> Progress {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             // Registered before the look, so that nothing is missed.
             changed.as_mut().enable();
-            let progress = self.progress.borrow().clone();
+            let progress = self.progress(since);
             let done = match progress {
                 Progress::Opening => false,
                 Progress::Failed(_) => true,
                 Progress::Opened => {
                     let enough = self.connections.load().len() >= self.limits().min;
-                    enough || self.has_failed.load(Ordering::Acquire) || self.is_closed()
+                    enough || self.failed_attempt.load(Ordering::Acquire) > since || self.is_closed()
                 }
             };
             if done {
@@ -391,6 +439,40 @@ impl Pool {
         connections
     }
 
+    /// Waits until none of this owner's requests is waited for any more.
+    pub(crate) async fn has_answered(&self, owner: Owner) {
+        // Nobody tells when one of several sessions has been answered, so that no answer has to look whose it is.
+        let mut delay = LOOK_AGAIN;
+        let waits = |connection: &Connection| connection.waits_for(owner) > 0;
+        while self.every_connection().iter().any(waits) {
+            tokio::time::sleep(delay).await;
+            delay = (2 * delay).min(LOOK_LAST);
+        }
+    }
+
+    /// Requests of this owner that are not answered fail; others go on.
+    pub(crate) fn evict(&self, owner: Owner) {
+        for connection in self.every_connection() {
+            connection.evict(owner);
+        }
+    }
+
+    /// Retired ones as well.
+    fn every_connection(&self) -> Vec<Connection> {
+        let _guard = self.lock_config();
+        let mut connections = Vec::clone(&self.connections.load());
+        connections.extend(self.lock_retired().iter().cloned());
+        connections
+    }
+
+    /// A session uses it from now on that was there before the node: what it has prepared, the node may not know.
+    pub(crate) fn joined_by_older(self: &Arc<Self>) {
+        match self.connection() {
+            Some(_) => (self.on_up)(self),
+            None => self.was_down.store(true, Ordering::Relaxed),
+        }
+    }
+
     /// Puts a connection that works in `keyspace` on the list.
     fn add(&self, connection: &Connection, keyspace: Option<&str>) -> Added {
         let config = self.lock_config();
@@ -412,19 +494,27 @@ impl Pool {
     /// No connection could be opened, or one that was opened could not be used.
     fn failed(&self, error: Option<ConnectError>) {
         if let Some(error) = error {
-            self.progress.send_if_modified(|progress| {
-                let first = !matches!(progress, Progress::Opened);
-                if first {
-                    *progress = Progress::Failed(error);
+            self.progress.send_modify(|attempts| {
+                if !matches!(attempts.first, Progress::Opened) {
+                    attempts.first = Progress::Failed(error.clone());
                 }
-                first
+                attempts.last = (self.attempt(), Progress::Failed(error));
             });
         }
-        self.has_failed.store(true, Ordering::Release);
+        self.failed_attempt.store(self.attempt(), Ordering::Release);
         self.changed.notify_waiters();
         if self.connections.load().is_empty() {
             self.went_down();
         }
+    }
+
+    /// A connection was opened and put on the list.
+    fn opened(&self) {
+        self.progress.send_modify(|attempts| {
+            attempts.first = Progress::Opened;
+            attempts.last = (self.attempt(), Progress::Opened);
+        });
+        self.changed.notify_waiters();
     }
 
     /// Whether it had connections and lost them.

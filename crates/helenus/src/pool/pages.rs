@@ -6,13 +6,14 @@ use helenus_protocol::EncodeError;
 
 use super::Pool;
 use crate::clock::Moment;
-use crate::connection::{EncodeContext, PageLimits, PageSession, PendingResponse, SubmitError};
+use crate::connection::{EncodeContext, Owner, PageLimits, PageSession, PendingResponse, SubmitError};
 use crate::error::AttemptError;
 
 impl Pool {
     /// As [`Pool::submit`], for a request that is answered by pages.
     pub(crate) fn submit_pages<E>(
         &self,
+        owner: Owner,
         in_turn: bool,
         deadline: Option<Moment>,
         limits: &PageLimits,
@@ -29,7 +30,7 @@ impl Pool {
         by_load.sort_by_key(|connection| (Reverse(connection.is_open()), connection.in_flight()));
         let mut refused = AttemptError::NoConnection;
         for connection in by_load {
-            match connection.submit_pages(deadline, limits, &encode) {
+            match connection.submit_pages(owner, deadline, limits, &encode) {
                 Ok(sent) => return Ok(sent),
                 Err(SubmitError::Closed(_) | SubmitError::Draining) => {}
                 Err(error @ SubmitError::Encode(_)) => return Err(AttemptError::NotSent(error)),

@@ -43,6 +43,19 @@ pub(crate) struct Limits {
     pub(crate) shrink_after: Duration,
 }
 
+impl Limits {
+    /// What satisfies both.
+    pub(super) fn greater(self, other: Self) -> Self {
+        Self {
+            is_local: self.is_local || other.is_local,
+            min: self.min.max(other.min),
+            max: self.max.max(other.max),
+            grow_at: self.grow_at.min(other.grow_at),
+            shrink_after: self.shrink_after.max(other.shrink_after),
+        }
+    }
+}
+
 /// The number of connections that are wanted at the moment.
 #[derive(Debug, Default)]
 pub(super) struct Size {

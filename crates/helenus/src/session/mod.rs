@@ -8,11 +8,12 @@ mod open;
 mod prepare;
 mod reprepare;
 mod shared;
+mod sharing;
 mod trace;
 
 pub use trace::{Trace, TraceError, TraceEvent};
 
-pub(crate) use reprepare::prepare_again;
+pub(crate) use reprepare::{prepare_again, prepare_all_on};
 pub(crate) use shared::{PoolTable, SessionShared};
 
 use std::fmt;
@@ -32,7 +33,7 @@ use crate::result::{PageStream, RowStream};
 use crate::shard::{Local, Shards};
 use crate::statement::{BatchStatement, PreparedStatement, SimpleStatement};
 
-/// Connections to the nodes of a cluster, through which requests are made. Cheap to clone; closed with its last clone, when
+/// Connections to the nodes of a cluster, shared with other sessions in the same keyspace, through which requests are made. Cheap to clone; closed with its last clone, when
 /// its requests have ended.
 ///
 /// A session is meant to be opened once and used everywhere.
@@ -205,7 +206,7 @@ impl Session {
     }
 
     /// Works in this keyspace from now on: all connections switch, and new ones start with it. The name is taken as it is,
-    /// with its case.
+    /// with its case. Other sessions stay where they are: connections shared with them are left for others before.
     ///
     /// # Errors
     /// [`RequestError`]; the session then stays in its keyspace.
@@ -265,8 +266,8 @@ impl Session {
     }
 
     /// Takes no more requests, waits for those in flight within the cluster's limit
-    /// ([`ClusterBuilder::close_timeout`](crate::ClusterBuilder::close_timeout)), and closes all connections: whatever is still in
-    /// flight fails.
+    /// ([`ClusterBuilder::close_timeout`](crate::ClusterBuilder::close_timeout)), and closes all connections that no other session
+    /// uses: whatever of its requests is still in flight fails, and nothing of others.
     ///
     /// May be awaited in or outside of a tokio runtime. If the session's runtime is gone there is nothing to wait for.
     ///
@@ -298,7 +299,7 @@ impl Session {
         self.shared.budget().map_or(0, |budget| budget.refused())
     }
 
-    /// Open connections, and requests in flight on them, overdue ones included.
+    /// Open connections, and requests in flight on them, overdue ones included; also those of other sessions that share them.
     pub fn connections(&self) -> ConnectionCounts {
         let mut counts = ConnectionCounts::default();
         for pool in self.shared.pools().iter() {

@@ -131,7 +131,7 @@ async fn prepare_on(
     let pending = {
         let pools = session.pools();
         let pool = pools.of(node).ok_or(AttemptError::NoConnection)?;
-        pool.submit(false, deadline, |context, out| {
+        pool.submit(session.owner(), false, deadline, |context, out| {
             let envelope = RequestOptions {
                 tracing: options.tracing,
                 custom_payload: options.custom_payload.as_deref(),

@@ -4,6 +4,7 @@
 //! find out one after the other, it prepares what the session has, a few statements at a time. Whatever fails here is made
 //! up for when the statement is executed there.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use helenus_protocol::{
 use super::SessionShared;
 use super::prepare::encode_prepare;
 use crate::clock::Moment;
-use crate::connection::AttemptFailure;
+use crate::connection::{AttemptFailure, Owner};
 use crate::error::AttemptError;
 use crate::pool::Pool;
 use crate::statement::PreparedCore;
@@ -27,10 +28,11 @@ const AT_A_TIME: usize = 16;
 /// Has a node prepare a statement, as it was prepared first.
 pub(crate) async fn prepare_again(
     pool: &Pool,
+    owner: Owner,
     statement: &PreparedCore,
     deadline: Option<Moment>,
 ) -> Result<Prepared, AttemptError> {
-    let pending = pool.submit(false, deadline, |context, out| {
+    let pending = pool.submit(owner, false, deadline, |context, out| {
         let keyspace = statement.keyspace.as_deref();
         let keyspace = keyspace.filter(|_| context.version.features().keyspace_per_request);
         let options = RequestOptions {
@@ -54,28 +56,45 @@ pub(crate) async fn prepare_again(
     }
 }
 
-/// Has a node that came up prepare the statements of the session, in the background. To be called within the runtime.
-pub(super) fn prepare_all_on(session: &SessionShared, pool: &Arc<Pool>) {
-    if !session.cluster().prepares_on_up() || session.is_closed() {
-        return;
+/// Has a node that came up prepare the statements of the sessions that use its pool, in the background. To be called within the
+/// runtime.
+pub(crate) fn prepare_all_on(sessions: &[Arc<SessionShared>], pool: &Arc<Pool>) {
+    let mut ids = HashSet::new();
+    let mut statements = Vec::new();
+    for session in sessions {
+        if !session.cluster().prepares_on_up() || session.is_closed() {
+            continue;
+        }
+        let keyspace = session.keyspace();
+        // In another keyspace than that of the session a statement may be another one.
+        let known = session
+            .statements
+            .distinct(|statement| statement.prepares_alike_in(keyspace.as_ref()));
+        let meter = session.meter().node(pool.node());
+        let new = known
+            .into_iter()
+            .filter(|statement| ids.insert(statement.id.clone()));
+        statements.extend(new.map(|statement| (session.owner(), Arc::clone(&meter), statement)));
     }
-    let keyspace = session.keyspace();
-    // In another keyspace than that of the session a statement may be another one.
-    let statements = session
-        .statements
-        .distinct(|statement| statement.prepares_alike_in(keyspace.as_ref()));
+    let Some(limit) = sessions
+        .first()
+        .map(|session| session.cluster().config.control_timeout)
+    else {
+        return;
+    };
     if statements.is_empty() {
         return;
     }
-    let limit = session.cluster().config.control_timeout;
-    let meter = session.meter().node(pool.node());
     let pool = Arc::clone(pool);
     tokio::spawn(async move {
         let count = statements.len();
         let mut answers = stream::iter(statements)
-            .map(|statement| prepare_within(&pool, statement, limit))
+            .map(|(owner, meter, statement)| {
+                let answer = prepare_within(&pool, owner, statement, limit);
+                async move { (meter, answer.await) }
+            })
             .buffer_unordered(AT_A_TIME);
-        while let Some((statement, answer)) = answers.next().await {
+        while let Some((meter, (statement, answer))) = answers.next().await {
             match answer {
                 Ok(prepared) if prepared.id == statement.id => meter.reprepared(),
                 Ok(_) => {
@@ -95,11 +114,12 @@ pub(super) fn prepare_all_on(session: &SessionShared, pool: &Arc<Pool>) {
 
 async fn prepare_within(
     pool: &Pool,
+    owner: Owner,
     statement: Arc<PreparedCore>,
     limit: Duration,
 ) -> (Arc<PreparedCore>, Result<Prepared, AttemptError>) {
     let deadline = Moment::of(crate::clock::now()).checked_add(limit);
-    let answer = prepare_again(pool, &statement, deadline).await;
+    let answer = prepare_again(pool, owner, &statement, deadline).await;
     (statement, answer)
 }
 

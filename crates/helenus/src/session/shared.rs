@@ -1,25 +1,26 @@
 //! What the handles of a session and its requests share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
 use super::cache::PreparedCache;
 use super::known::KnownStatements;
-use super::reprepare;
+use super::sharing::Switching;
 use crate::clock::Moment;
 use crate::cluster::{ClusterConfig, ClusterShared, ClusterState, Node, WarmUp};
-use crate::connection::{CloseReason, ConnectionConfig, VersionChoice};
+use crate::connection::{CloseReason, Owner};
 use crate::error::RequestErrorKind;
 use crate::executor::{Budget, Throttle};
 use crate::observe::{Metrics, SessionMeter};
 use crate::policy::Distance;
-use crate::pool::{Limits, OnUp, Pool, Progress, WaitingRoom};
+use crate::pool::{Limits, Pool, Progress, WaitingRoom};
 use crate::profile::{ExecutionProfile, ProfileRef};
 use crate::runtime::{RuntimeGone, on_runtime};
 use crate::statement::RequestOptions;
@@ -27,9 +28,13 @@ use crate::statement::RequestOptions;
 pub(crate) struct SessionShared {
     me: Weak<Self>,
     cluster: Arc<ClusterShared>,
-    pools: ArcSwap<PoolTable>,
+    /// Tells its requests from those of other sessions on the same connections.
+    owner: Owner,
+    pub(super) pools: ArcSwap<PoolTable>,
     /// Guards changes of the pools.
-    changing: Mutex<()>,
+    pub(super) changing: Mutex<Switching>,
+    /// Told when it is closed.
+    closing: Notify,
     keyspace: RwLock<Option<Arc<str>>>,
     /// Profiles whose load balancing policies decide which nodes get connections; the default one is the first.
     profiles: RwLock<Vec<ExecutionProfile>>,
@@ -51,9 +56,36 @@ const GRACE: Duration = Duration::from_millis(500);
 /// The pools of a session, by the slots of their nodes, and the state of the cluster that requests are planned by: one look
 /// for both.
 #[derive(Default)]
-pub(crate) struct PoolTable(Vec<Option<Arc<Pool>>>, Arc<ClusterState>);
+pub(crate) struct PoolTable(Vec<Option<Member>>, Arc<ClusterState>);
+
+/// A pool as one session uses it.
+#[derive(Clone)]
+pub(super) struct Member {
+    pub(super) pool: Arc<Pool>,
+    /// The attempt of the pool's to open a connection after which the session uses it.
+    pub(super) since: u64,
+    pub(super) limits: Limits,
+}
 
 impl PoolTable {
+    /// The cluster as it is seen, without any pool.
+    pub(super) fn without_pools(table: &Arc<Self>) -> Self {
+        Self(Vec::new(), Arc::clone(&table.1))
+    }
+
+    pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.0.iter().flatten()
+    }
+
+    /// The same with other pools for some nodes, as `change` says.
+    pub(super) fn with(&self, mut change: impl FnMut(&Member) -> Option<Member>) -> Self {
+        let members = self.0.iter().map(|member| {
+            let member = member.as_ref()?;
+            Some(change(member).unwrap_or_else(|| member.clone()))
+        });
+        Self(members.collect(), Arc::clone(&self.1))
+    }
+
     /// The cluster as requests see it.
     pub(crate) fn state(&self) -> &ClusterState {
         &self.1
@@ -61,20 +93,20 @@ impl PoolTable {
 
     /// The same to be kept.
     pub(crate) fn shared(&self, node: &Arc<Node>) -> Option<&Arc<Pool>> {
-        let pool = self.0.get(node.slot())?.as_ref()?;
+        let pool = &self.0.get(node.slot())?.as_ref()?.pool;
         (pool.node().host_id() == node.host_id()).then_some(pool)
     }
 
     /// The pool of a node, or of the one that has taken its place with the same host id.
     #[inline]
     pub(crate) fn of(&self, node: &Arc<Node>) -> Option<&Pool> {
-        let pool = self.0.get(node.slot())?.as_deref()?;
+        let pool = &*self.0.get(node.slot())?.as_ref()?.pool;
         let same = Arc::ptr_eq(pool.node(), node) || pool.node().host_id() == node.host_id();
         same.then_some(pool)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Pool>> {
-        self.0.iter().flatten()
+        self.members().map(|member| &member.pool)
     }
 }
 
@@ -85,6 +117,8 @@ impl SessionShared {
         profiles.extend(cluster.config.other_profiles.iter().cloned());
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
+            owner: Owner::new(),
+            closing: Notify::new(),
             budget: cluster.config.retry_budget.map(Budget::new),
             statements: KnownStatements::default(),
             cached: PreparedCache::new(cluster.config.prepared_cache_size),
@@ -101,8 +135,19 @@ impl SessionShared {
         })
     }
 
+    /// Itself, unless it is being dropped.
+    pub(super) fn me(&self) -> Option<Arc<Self>> {
+        self.me.upgrade()
+    }
+
     pub(crate) fn cluster(&self) -> &Arc<ClusterShared> {
         &self.cluster
+    }
+
+    /// Tells its requests from those of other sessions.
+    #[inline]
+    pub(crate) fn owner(&self) -> Owner {
+        self.owner
     }
 
     pub(crate) fn meter(&self) -> &SessionMeter {
@@ -114,6 +159,13 @@ impl SessionShared {
         let pools = self.pools.load_full();
         let connections = pools.iter().map(|pool| (pool.node(), pool.connections()));
         let mut metrics = self.meter.snapshot(connections);
+        metrics.waiting = self.waiting_room.waiting();
+        metrics
+    }
+
+    /// The same without what is counted by pool.
+    pub(crate) fn request_metrics(&self) -> Metrics {
+        let mut metrics = self.meter.requests();
         metrics.waiting = self.waiting_room.waiting();
         metrics
     }
@@ -172,6 +224,23 @@ impl SessionShared {
         self.closed.load(Ordering::Acquire)
     }
 
+    /// Ends when the session is closed.
+    pub(crate) async fn closing(&self) {
+        loop {
+            let mut closing = std::pin::pin!(self.closing.notified());
+            // Registered before the look, so that nothing is missed.
+            closing.as_mut().enable();
+            if self.is_closed() {
+                return;
+            }
+            closing.await;
+        }
+    }
+
+    pub(super) fn lock_changing(&self) -> MutexGuard<'_, Switching> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn add_profile(&self, profile: ExecutionProfile) {
         self.profiles
             .write()
@@ -181,7 +250,7 @@ impl SessionShared {
 
     /// Gives each node that a policy wants a pool, and ends the pools of others. To be called within the runtime.
     pub(crate) fn reconcile(&self, state: &ClusterState) {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let changing = self.lock_changing();
         if self.is_closed() {
             return;
         }
@@ -190,35 +259,41 @@ impl SessionShared {
         let mut table = PoolTable(Vec::new(), self.cluster.state());
         for node in state.nodes().iter() {
             let known = old.0.get(node.slot()).and_then(Option::as_ref);
-            let kept = known.filter(|pool| pool.node() == node);
+            let kept = known.filter(|member| member.pool.node() == node);
             let Some(limits) = self.limits(self.distance(node, state)) else {
                 continue;
             };
-            let pool = match kept {
-                Some(pool) => Arc::clone(pool),
-                None => self.new_pool(node, limits, !first),
+            let member = match kept {
+                Some(member) => {
+                    if member.limits != limits {
+                        self.cluster.pools.set_limits(self.owner, &member.pool, limits);
+                    }
+                    Member {
+                        limits,
+                        ..member.clone()
+                    }
+                }
+                None => self.join(node, limits, !first, changing.is_off()),
             };
-            pool.set_limits(limits);
             if table.0.len() <= node.slot() {
                 table.0.resize_with(node.slot() + 1, || None);
             }
-            table.0[node.slot()] = Some(pool);
+            table.0[node.slot()] = Some(member);
         }
         self.meter.retain(state.nodes());
         let kept: Vec<_> = table.iter().map(Arc::as_ptr).collect();
         self.pools.store(Arc::new(table));
         for pool in old.iter().filter(|pool| !kept.contains(&Arc::as_ptr(pool))) {
-            let pool = Arc::clone(pool);
-            let limit = self.cluster.config.close_timeout;
-            tokio::spawn(async move { pool.close(CloseReason::NodeRemoved, limit).await });
+            self.leave(pool, CloseReason::NodeRemoved);
         }
     }
 
     /// Requests are planned by the current state of the cluster from now on, whose nodes are the same as before.
     pub(crate) fn follow(&self) {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let pools = self.pools.load().0.clone();
-        self.pools.store(Arc::new(PoolTable(pools, self.cluster.state())));
+        let _changing = self.lock_changing();
+        let members = self.pools.load().0.clone();
+        self.pools
+            .store(Arc::new(PoolTable(members, self.cluster.state())));
     }
 
     /// The closest that any profile says.
@@ -253,57 +328,35 @@ impl SessionShared {
         &self.waiting_room
     }
 
-    fn new_pool(&self, node: &Arc<Node>, limits: Limits, newcomer: bool) -> Arc<Pool> {
-        let config = &self.cluster.config;
-        let mut connection = ConnectionConfig {
-            keyspace: self.keyspace().map(|name| name.to_string()),
-            meter: Some(self.meter.node(node)),
-            ..config.connection.clone()
-        };
-        // What the control connection agreed on saves the others the same negotiation.
-        if let (VersionChoice::Negotiate(versions), Some(agreed)) =
-            (&mut connection.version, self.cluster.look().protocol_version())
-            && let Some(at) = versions.iter().position(|version| *version == agreed)
-        {
-            versions.drain(..at);
-        }
-        let me = Weak::clone(&self.me);
-        let on_up: OnUp = Box::new(move |pool| {
-            if let Some(session) = me.upgrade() {
-                reprepare::prepare_all_on(&session, pool);
-            }
-        });
-        Pool::spawn(
-            Arc::clone(node),
-            limits,
-            Arc::new(connection),
-            Arc::clone(&config.reconnection),
-            newcomer,
-            on_up,
-        )
-    }
-
     /// Waits for connections as the cluster's [`WarmUp`] says: until there are those of the pools that it is about, or they
     /// could not be opened, and no longer than the limit. Says how far each pool is.
     pub(super) async fn first_progress(&self) -> Vec<Progress> {
         let table = self.pools.load_full();
+        self.progress_of(&table.members().collect::<Vec<_>>()).await
+    }
+
+    /// The same of these pools.
+    pub(super) async fn progress_of(&self, members: &[&Member]) -> Vec<Progress> {
         let ClusterConfig {
             warm_up, connection, ..
         } = &self.cluster.config;
         let (quick, whole) = (*warm_up == WarmUp::Quick, *warm_up == WarmUp::All);
-        let any_local = table.iter().any(|pool| pool.limits().is_local);
-        let awaited = table
+        let any_local = members.iter().any(|member| member.limits.is_local);
+        let awaited = members
             .iter()
-            .filter(|pool| quick || !any_local || pool.limits().is_local);
+            .filter(|member| quick || !any_local || member.limits.is_local);
         let mut waiting: FuturesUnordered<_> = awaited
-            .map(|pool| async move {
+            .map(|Member { pool, since, .. }| async move {
                 match whole {
-                    true => pool.is_full().await,
-                    false => pool.first_progress().await,
+                    true => pool.is_full(*since).await,
+                    false => pool.first_progress(*since).await,
                 }
             })
             .collect();
-        let all = || table.iter().map(|pool| pool.progress()).collect();
+        let all = || {
+            let progress = |member: &&Member| member.pool.progress(member.since);
+            members.iter().map(progress).collect()
+        };
         let mut end = (!quick).then(|| tokio::time::Instant::now() + connection.connect_timeout);
         loop {
             let grace = async {
@@ -333,11 +386,11 @@ impl SessionShared {
         }
     }
 
-    /// All connections switch to another keyspace; those that do not are closed.
+    /// All connections switch to another keyspace; those that do not are closed. To be called while nobody else uses them.
     pub(crate) async fn switch_keyspace(&self, keyspace: &str) {
         let table = {
             // A pool that is made meanwhile would start in the old keyspace.
-            let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+            let _changing = self.lock_changing();
             *self.keyspace.write().unwrap_or_else(PoisonError::into_inner) = Some(keyspace.into());
             self.pools.load_full()
         };
@@ -350,9 +403,10 @@ impl SessionShared {
     /// Takes no more requests, drains, and closes. May be awaited outside of a runtime.
     pub(crate) async fn close(self: &Arc<Self>) {
         {
-            let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+            let _changing = self.lock_changing();
             self.closed.store(true, Ordering::Release);
         }
+        self.closing.notify_waiters();
         if let Some(throttle) = &self.throttle {
             throttle.close();
         }
@@ -366,27 +420,20 @@ impl SessionShared {
         }
     }
 
-    /// Closes all connections, with whatever is under way on them.
+    /// Closes all connections that nobody else uses, with whatever is under way on them.
     pub(super) fn end(&self) {
-        for pool in self.pools.load().iter() {
+        for pool in self.cluster.pools.leave_all(self.owner) {
             for connection in pool.end().iter() {
                 connection.close(CloseReason::Shutdown);
             }
         }
     }
-
-    async fn drain(&self) {
-        let table = self.pools.load_full();
-        let limit = self.cluster.config.close_timeout;
-        let close = table.iter().map(|pool| pool.close(CloseReason::Shutdown, limit));
-        futures_util::future::join_all(close).await;
-    }
 }
 
 impl Drop for SessionShared {
     fn drop(&mut self) {
-        self.cluster.meter.absorb(self.metrics());
-        for pool in self.pools.load().iter() {
+        self.cluster.meter.absorb(self.meter.requests());
+        for pool in self.cluster.pools.leave_all(self.owner) {
             pool.end();
         }
     }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use helenus_protocol::{ColumnSpec, CqlType, EnvelopeHeader, NativeType, Prepared, Rows, SeenColumns};
 
 use super::options::statement_setters;
-use super::{RequestOptions, StatementClass};
+use super::{RequestOptions, StatementClass, switches_keyspace};
 use crate::shard::Shards;
 
 /// A statement that the server has prepared, and how it is to be run. Cheap to clone; clones may have other options.
@@ -75,6 +75,8 @@ pub(crate) struct PreparedCore {
     pub(crate) bind_columns: Arc<[ColumnSpec]>,
     pub(crate) partition_key_indexes: Vec<u16>,
     pub(crate) class: StatementClass,
+    /// It is a USE.
+    pub(crate) switches_keyspace: bool,
     /// A bind marker is a counter.
     pub(crate) counter: bool,
     /// Whether rows have always the columns that were announced, so that they need not be sent (before v5).
@@ -146,6 +148,7 @@ impl PreparedStatement {
         let is_counter = |column: &ColumnSpec| column.ty == CqlType::Native(NativeType::Counter);
         let core = PreparedCore {
             id: prepared.id,
+            switches_keyspace: switches_keyspace(&text),
             text,
             keyspace,
             session_keyspace,

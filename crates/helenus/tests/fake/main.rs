@@ -31,6 +31,7 @@ mod retries;
 mod routing;
 mod schema_refresh;
 mod schema_vendors;
+mod sharing;
 mod simulation;
 mod speculation;
 mod throttling;

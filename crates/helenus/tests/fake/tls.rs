@@ -233,12 +233,13 @@ async fn fault_24_a_client_certificate_that_is_renewed_on_disk_is_shown_by_new_c
 
     // Half of the new pair: the old one counts.
     std::fs::write(&key, second.key_pem()).unwrap();
-    let another = cluster.connect().await.unwrap();
+    // Sessions in the same keyspace would share connections.
+    let another = cluster.connect_keyspace("another").await.unwrap();
     let seen = server.front.clients();
     assert_eq!(*seen.last().unwrap(), first_der());
 
     write(&second);
-    let third = cluster.connect().await.unwrap();
+    let third = cluster.connect_keyspace("third").await.unwrap();
     let seen = server.front.clients();
     assert_eq!(seen.last().unwrap().as_deref(), Some(second.certificate_der()));
     for session in [session, another, third] {

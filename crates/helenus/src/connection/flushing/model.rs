@@ -21,6 +21,7 @@ use crate::clock::Moment;
 use crate::connection::error::{AttemptFailure, CloseReason, SubmitError};
 use crate::connection::handshake::Established;
 use crate::connection::lend::Nothing;
+use crate::connection::owner::Owner;
 use crate::connection::pending::PendingResponse;
 use crate::connection::shared::Submitter;
 use crate::connection::slab::Delivery;
@@ -165,19 +166,24 @@ fn connection(node: &Node, config: ConnectionConfig) -> Arc<Shared> {
 
 /// Sends a request whose body is this tag.
 fn submit(shared: &Arc<Shared>, tag: u8) -> Result<PendingResponse, SubmitError> {
-    let stream = shared.submit(Submitter::Request, None, &Nothing, |context, out| {
-        let header = EnvelopeHeader {
-            version: context.version,
-            direction: Direction::Request,
-            flags: EnvelopeFlags::default(),
-            stream: context.stream.raw(),
-            opcode: Opcode::Query,
-            length: BODY,
-        };
-        header.encode(out);
-        out.extend_from_slice(&[tag; BODY]);
-        Ok(())
-    })?;
+    let stream = shared.submit(
+        Submitter::Request(Owner::DRIVER),
+        None,
+        &Nothing,
+        |context, out| {
+            let header = EnvelopeHeader {
+                version: context.version,
+                direction: Direction::Request,
+                flags: EnvelopeFlags::default(),
+                stream: context.stream.raw(),
+                opcode: Opcode::Query,
+                length: BODY,
+            };
+            header.encode(out);
+            out.extend_from_slice(&[tag; BODY]);
+            Ok(())
+        },
+    )?;
     Ok(PendingResponse::new(Arc::clone(shared), stream))
 }
 

@@ -27,7 +27,7 @@ fn answer(id: StreamId) -> Envelope {
 fn begun(deadline: Option<Instant>) -> (Arc<Slab>, FreeIds, StreamId) {
     let (slab, mut free) = (Arc::new(Slab::new()), FreeIds::new());
     let id = slab.take_id(&mut free).expect("a free id");
-    slab.begin(id, deadline.map(Moment::of));
+    slab.begin(id, Owner::DRIVER, deadline.map(Moment::of));
     (slab, free, id)
 }
 
@@ -130,7 +130,7 @@ fn fault_42_loss_of_the_connection_ends_every_wait() {
     loom::model(|| {
         let (slab, mut free, first) = begun(None);
         let second = slab.take_id(&mut free).unwrap();
-        slab.begin(second, None);
+        slab.begin(second, Owner::DRIVER, None);
         let closer = thread::spawn({
             let slab = Arc::clone(&slab);
             move || {
@@ -149,7 +149,7 @@ fn promise_2_ids_given_back_by_two_threads_while_one_takes_are_neither_lost_nor_
     loom::model(|| {
         let (slab, mut free, first) = begun(None);
         let second = slab.take_id(&mut free).unwrap();
-        slab.begin(second, None);
+        slab.begin(second, Owner::DRIVER, None);
         let enders = [first, second].map(|id| {
             deliver(&slab, id);
             let slab = Arc::clone(&slab);

@@ -397,6 +397,17 @@ impl PageQueue {
         self.waker.take()
     }
 
+    /// Whether no further pages will come.
+    pub(super) fn has_ended(&self) -> bool {
+        self.end.is_some() || self.expired
+    }
+
+    /// Nobody is to wait for further pages: as if time had run out.
+    pub(super) fn evict(&mut self) -> Option<Waker> {
+        self.end.get_or_insert(PagesEnd::TimedOut);
+        self.waker.take()
+    }
+
     /// The connection is lost.
     pub(super) fn fail(&mut self, sent: bool) -> Option<Waker> {
         self.released = true;

@@ -39,7 +39,7 @@ fn answer(id: StreamId, body: &'static [u8]) -> Envelope {
 
 fn begin(slab: &Slab, free: &mut FreeIds, deadline: Option<Instant>) -> StreamId {
     let id = slab.take_id(free).expect("a free id");
-    slab.begin(id, deadline.map(Moment::of));
+    slab.begin(id, Owner::DRIVER, deadline.map(Moment::of));
     id
 }
 
@@ -249,4 +249,52 @@ fn loss_of_the_connection_reaches_everybody_who_waits_once() {
 #[test]
 fn a_connection_with_few_requests_in_flight_takes_a_kibibyte_for_them() {
     assert!(FIRST_CHUNK * size_of::<Slot>() <= 1024);
+}
+
+#[test]
+fn an_evicted_request_ends_and_leaves_an_orphan_and_others_wait_on() {
+    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let (first, second) = (Owner::new(), Owner::new());
+    let mut begin = |owner| {
+        let id = slab.take_id(&mut free).unwrap();
+        slab.begin(id, owner, None);
+        id
+    };
+    let (polled, unpolled, answered, other) = (begin(first), begin(first), begin(first), begin(second));
+    let waker = std::task::Waker::noop();
+    let mut cx = Context::from_waker(waker);
+    for id in [polled, other] {
+        assert!(slab.poll(id, &mut cx).is_pending());
+    }
+    let now = Moment::of(Instant::now());
+    slab.complete(answered, answer(answered, b"a"), now);
+    assert_eq!((slab.count(first), slab.count(second)), (2, 1));
+    slab.evict(first);
+    assert_eq!((slab.count(first), slab.count(second)), (0, 1));
+    for id in [polled, unpolled] {
+        assert_eq!(slab.poll(id, &mut cx), Poll::Ready(Outcome::Evicted));
+        let late = slab.complete(id, answer(id, b"a"), now);
+        assert!(matches!(late, Delivery::Orphan(_)), "{late:?}");
+    }
+    assert!(matches!(
+        slab.poll(answered, &mut cx),
+        Poll::Ready(Outcome::Answer(_))
+    ));
+    assert!(slab.poll(other, &mut cx).is_pending());
+    // The ids are free again, and others' requests are not taken for those of the owner before.
+    slab.begin(polled, second, None);
+    slab.evict(first);
+    assert!(slab.poll(polled, &mut cx).is_pending());
+}
+
+#[test]
+fn an_answer_that_is_faster_than_whoever_was_evicted_is_the_outcome() {
+    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let owner = Owner::new();
+    let id = slab.take_id(&mut free).unwrap();
+    slab.begin(id, owner, None);
+    slab.evict(owner);
+    let delivered = slab.complete(id, answer(id, b"a"), Moment::of(Instant::now()));
+    assert!(matches!(delivered, Delivery::Waiting(None)), "{delivered:?}");
+    assert!(matches!(slab.cancel(id), Cancelled::Unseen(_)));
 }

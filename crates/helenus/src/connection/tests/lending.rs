@@ -7,6 +7,7 @@ use helenus_protocol::{ConsistencyLevel, PlainExecute, SerializedRow, StreamId};
 use super::memory::connect;
 use super::requests::{query, quiet, settle};
 use super::*;
+use crate::connection::Owner;
 
 fn row(seed: u8, length: usize) -> Arc<SerializedRow> {
     let mut bytes = (length as i32).to_be_bytes().to_vec();
@@ -43,7 +44,7 @@ fn lend(connection: &Connection, row: &Arc<SerializedRow>) -> (PendingResponse, 
         Ok(())
     };
     connection
-        .submit_lending(None, &lent, encode, &mut pending)
+        .submit_lending(Owner::DRIVER, None, &lent, encode, &mut pending)
         .unwrap();
     (pending.unwrap(), was_lent.get())
 }

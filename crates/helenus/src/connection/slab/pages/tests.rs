@@ -3,6 +3,7 @@ use helenus_protocol::{Direction, EnvelopeFlags, EnvelopeHeader, ProtocolVersion
 
 use super::super::{Delivery, FreeIds};
 use super::*;
+use crate::connection::Owner;
 
 /// A page of no rows and this many bytes behind them.
 fn page(id: StreamId, last: bool, bytes: usize) -> Envelope {
@@ -44,14 +45,14 @@ fn window(pages: u32, asked: bool) -> Window {
 fn begin(slab: &Slab, free: &mut FreeIds, window: Window) -> (StreamId, u64) {
     let id = slab.take_id(free).expect("a free id");
     let serial = slab.begin_pages(id, window);
-    slab.begin(id, None);
+    slab.begin(id, Owner::DRIVER, None);
     (id, serial)
 }
 
 fn begin_revision(slab: &Slab, free: &mut FreeIds, (of, serial): (StreamId, u64), cancels: bool) -> StreamId {
     let id = slab.take_id(free).expect("a free id");
     slab.begin_revision(id, of, serial, cancels);
-    slab.begin(id, None);
+    slab.begin(id, Owner::DRIVER, None);
     id
 }
 
