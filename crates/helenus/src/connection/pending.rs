@@ -70,6 +70,7 @@ impl PendingResponse {
     }
 
     /// The stream id of the request.
+    #[cfg(test)]
     pub(crate) fn stream(&self) -> StreamId {
         self.stream
     }
