@@ -608,9 +608,11 @@ class Cluster(SchemaRefresh, NodesOfCluster, PoolSizes, Preparing):
         for host in hosts:
             # Now its datacenter is known: a policy without a local one takes that of a contact point.
             self.profile_manager.on_up(host)
+        self._review_distances()
+        self._expect_up(hosts)
+        for host in hosts:
             for listener in list(self._listeners):
                 listener.on_add(host)
-        self._review_distances()
 
     def _new_session(self, keyspace: str | None) -> Session:
         return Session(self, self.metadata.all_hosts(), keyspace)

@@ -52,6 +52,13 @@ class HostRegistry:
         host = self._by_id.get(host_id)
         return host is not None and bool(host.is_up)
 
+    def expect_up(self, hosts: Iterable[Host]) -> None:
+        """Let hosts be up of which nothing is known."""
+        with self._lock:
+            for host in hosts:
+                if host.is_up is None:
+                    host.set_up()
+
     def get(self, host_id: UUID) -> Host | None:
         """The host of the node with this id."""
         return self._by_id.get(host_id)

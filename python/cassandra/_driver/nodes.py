@@ -51,10 +51,15 @@ class NodesOfCluster:
         # Policies know by now what is near; listeners may take their time.
         if any(hosts for hosts, _ in told):
             self._review_distances()
+        self._expect_up(changes.added)
         for hosts, method in told:
             for host in hosts:
                 for listener in list(self._listeners):
                     getattr(listener, method)(host)
+
+    def _expect_up(self, hosts: list[Host]) -> None:
+        """New hosts that are connected to are up until something else is known, as listeners see them."""
+        self._hosts.expect_up([host for host in hosts if self.profile_manager.distance(host) >= 0])
 
     def _review_distances(self) -> None:
         """Let policies written in Python say how close nodes are, and connect to those that they want."""

@@ -10,7 +10,7 @@ import pytest
 from fake_cluster import INET, INT, TEXT_SET, VARCHAR, FakeCluster, FakeNode, Reply, rows
 
 from cassandra.cluster import Cluster
-from cassandra.policies import HostDistance, RoundRobinPolicy
+from cassandra.policies import HostDistance, HostStateListener, RoundRobinPolicy
 from cassandra.pool import Host
 
 Client = Callable[..., Cluster]
@@ -86,6 +86,46 @@ def test_hosts_show_what_the_rows_say(
             shown = {name: getattr(host, name) for name in SHOWN}
             assert shown == {**dict.fromkeys(SHOWN), **wanted}
             assert (host.address, host.broadcast_rpc_address) == (node.address, node.address)
+
+
+def test_listeners_are_told_of_hosts_that_are_up_unless_nobody_connects_to_them(client: Client, until: Until) -> None:
+    class Away(RoundRobinPolicy):
+        def distance(self, host: Host) -> int:
+            return HostDistance.IGNORED if host.datacenter == "away" else HostDistance.LOCAL
+
+    class Told(HostStateListener):
+        def __init__(self) -> None:
+            self.heard: list[tuple[str, str, bool | None]] = []
+
+        def on_add(self, host: Host) -> None:
+            self.heard.append(("add", host.address, host.is_up))
+
+        def on_down(self, host: Host) -> None:
+            self.heard.append(("down", host.address, host.is_up))
+
+        def on_up(self, host: Host) -> None:
+            self.heard.append(("up", host.address, host.is_up))
+
+        def on_remove(self, host: Host) -> None:
+            self.heard.append(("remove", host.address, host.is_up))
+
+    with FakeCluster("dc1", "away", "dc1") as fake:
+        gone = fake.nodes[2]
+        gone.stop()
+        told = Told()
+        cluster = client(fake, load_balancing_policy=Away())
+        cluster.register_listener(told)
+        session = cluster.connect(wait_for_all_pools=True)
+        until(lambda: ("down", gone.address, False) in told.heard)
+        assert sorted(told.heard) == sorted(
+            [
+                ("add", fake.nodes[0].address, True),
+                ("add", fake.nodes[1].address, None),
+                ("add", gone.address, True),
+                ("down", gone.address, False),
+            ]
+        )
+        session.shutdown()
 
 
 def test_a_host_is_found_by_endpoint_address_and_itself(client: Client) -> None:
