@@ -171,3 +171,44 @@ fn promise_2_ids_given_back_by_two_threads_while_one_takes_are_neither_lost_nor_
         assert!(ids.contains(&first) && ids.contains(&second));
     });
 }
+
+#[test]
+fn evicting_beside_the_answer_ends_in_one_of_them() {
+    loom::model(|| {
+        let (slab, mut free) = (Arc::new(Slab::new()), FreeIds::new());
+        let (id, owner) = (slab.take_id(&mut free).unwrap(), Owner::new());
+        slab.begin(id, owner, None);
+        let evicts = thread::spawn({
+            let slab = Arc::clone(&slab);
+            move || slab.evict(owner)
+        });
+        let io = thread::spawn({
+            let slab = Arc::clone(&slab);
+            move || matches!(deliver(&slab, id), Delivery::Orphan(_))
+        });
+        let outcome = wait(&slab, id);
+        evicts.join().unwrap();
+        assert_eq!(io.join().unwrap(), outcome == Outcome::Evicted);
+        assert_eq!(slab.take_id(&mut free), Some(id));
+    });
+}
+
+#[test]
+fn evicting_reaches_nobody_who_has_the_id_after_the_owner() {
+    loom::model(|| {
+        let (slab, mut free) = (Arc::new(Slab::new()), FreeIds::new());
+        let (id, owner) = (slab.take_id(&mut free).unwrap(), Owner::new());
+        slab.begin(id, owner, None);
+        deliver(&slab, id);
+        let evicts = thread::spawn({
+            let slab = Arc::clone(&slab);
+            move || slab.evict(owner)
+        });
+        assert_eq!(wait(&slab, id), Outcome::Answer(answer(id)));
+        assert_eq!(slab.take_id(&mut free), Some(id));
+        slab.begin(id, Owner::new(), None);
+        deliver(&slab, id);
+        assert_eq!(wait(&slab, id), Outcome::Answer(answer(id)));
+        evicts.join().unwrap();
+    });
+}
