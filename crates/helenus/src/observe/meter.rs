@@ -259,7 +259,7 @@ impl SessionMeter {
             true => Traffic::default(),
             false => pool.traffic.snapshot(),
         };
-        self.lock_traffic().used.push(Used {
+        self.lock_traffic().begin(Used {
             pool: Arc::clone(pool),
             since,
         });

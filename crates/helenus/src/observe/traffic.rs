@@ -180,7 +180,9 @@ impl Counts {
 /// What happened on the connections that a session has used, while it did.
 #[derive(Debug, Default)]
 pub(super) struct UsedTraffic {
-    pub(super) used: Vec<Used>,
+    used: Vec<Used>,
+    /// With so many, those are sought that have ended.
+    tidy_at: usize,
     /// Of pools that it has left, or that have ended.
     past: HashMap<Uuid, (Arc<Node>, Traffic)>,
 }
@@ -200,6 +202,15 @@ impl Used {
 }
 
 impl UsedTraffic {
+    /// One more is used.
+    pub(super) fn begin(&mut self, used: Used) {
+        if self.used.len() >= self.tidy_at {
+            self.tidy();
+            self.tidy_at = (2 * self.used.len()).max(16);
+        }
+        self.used.push(used);
+    }
+
     /// Those that this says are used no more.
     pub(super) fn end(&mut self, mut ends: impl FnMut(&Used) -> bool) {
         for used in self.used.extract_if(.., |used| ends(used)) {

@@ -531,6 +531,29 @@ async fn a_request_without_limits_outlives_the_use_that_left_its_connection() {
     node_has(&node, 2).await;
 }
 
+#[tokio::test]
+async fn sessions_that_come_and_go_and_switch_leave_the_counts_right_and_no_connection_behind() {
+    let node = FakeNode::start(script()).await.unwrap();
+    let cluster = builder(&node).build().unwrap();
+    let stays = cluster.connect().await.unwrap();
+    for _ in 0..20 {
+        let comes = cluster.connect().await.unwrap();
+        for keyspace in ["a", "b"] {
+            comes.use_keyspace(keyspace).await.unwrap();
+            comes.query("X", ()).await.unwrap();
+        }
+        stays.query("X", ()).await.unwrap();
+    }
+    node_has(&node, 2).await;
+    let metrics = cluster.metrics();
+    assert_eq!((metrics.succeeded, metrics.failed.total()), (100, 0));
+    assert_eq!(
+        (metrics.total.connections_opened, metrics.total.open_connections),
+        (21, 1)
+    );
+    assert_eq!(stays.metrics().total.connections_opened, 1);
+}
+
 /// Statements that say in which keyspace they are to run, and that reach the node on a connection that is in another one.
 fn misplaced(node: &FakeNode) -> Vec<String> {
     let mut keyspaces = BTreeMap::new();
