@@ -4,6 +4,8 @@
 //! `[short]`, opcode, body length as `[int]`; all big-endian. A body holds at most 256 MiB.
 //! Invariant: a header in hand has a known version and opcode and a length within the limit.
 
+use std::ops::Range;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::{ProtocolError, ProtocolVersion};
@@ -317,40 +319,54 @@ impl EnvelopeDecoder {
     /// # Errors
     /// [`ProtocolError`] for a header that is not acceptable. The stream cannot be followed any further.
     pub fn next_envelope(&mut self) -> Result<Option<(EnvelopeHeader, Bytes)>, ProtocolError> {
-        let header = match self.header {
-            Some(header) => header,
-            None => {
-                if self.buffer.len() < HEADER_LENGTH {
-                    return Ok(None);
-                }
-                let header = EnvelopeHeader::decode(&self.buffer)?;
-                let end = HEADER_LENGTH + header.length;
-                if header.length <= COPIED_LENGTH
-                    && let Some(body) = self.buffer.get(HEADER_LENGTH..end)
-                {
-                    let body = copied(body);
-                    self.buffer.advance(end);
-                    return Ok(Some((header, body)));
-                }
-                self.buffer.advance(HEADER_LENGTH);
-                self.header = Some(header);
-                header
-            }
-        };
-        if self.buffer.len() < header.length {
-            return Ok(None);
+        if let Some((header, body)) = self.begin_short()? {
+            let copy = copied(self.short(body.clone()));
+            self.end_short(body);
+            return Ok(Some((header, copy)));
         }
-        self.header = None;
-        Ok(Some((header, self.take_body(header.length))))
+        Ok(self.next_long())
     }
 
-    fn take_body(&mut self, length: usize) -> Bytes {
-        if length > COPIED_LENGTH {
-            return self.buffer.split_to(length).freeze();
+    /// The next envelope, if it is complete and short, and where its body lies. It stays until [`EnvelopeDecoder::end_short`].
+    ///
+    /// # Errors
+    /// As [`EnvelopeDecoder::next_envelope`].
+    #[inline]
+    pub(crate) fn begin_short(&mut self) -> Result<Option<(EnvelopeHeader, Range<usize>)>, ProtocolError> {
+        let (header, start) = match self.header {
+            Some(header) => (header, 0),
+            None if self.buffer.len() < HEADER_LENGTH => return Ok(None),
+            None => (EnvelopeHeader::decode(&self.buffer)?, HEADER_LENGTH),
+        };
+        let end = start + header.length;
+        if header.length <= COPIED_LENGTH && end <= self.buffer.len() {
+            return Ok(Some((header, start..end)));
         }
-        let body = copied(&self.buffer[..length]);
-        self.buffer.advance(length);
-        body
+        if start > 0 {
+            self.buffer.advance(start);
+            self.header = Some(header);
+        }
+        Ok(None)
+    }
+
+    /// The body of the envelope that [`EnvelopeDecoder::begin_short`] has found.
+    #[inline]
+    pub(crate) fn short(&self, body: Range<usize>) -> &[u8] {
+        self.buffer.get(body).unwrap_or_default()
+    }
+
+    /// Cuts that envelope off.
+    #[inline]
+    pub(crate) fn end_short(&mut self, body: Range<usize>) {
+        self.buffer.advance(body.end);
+        self.header = None;
+    }
+
+    /// The next envelope, if it is complete and long; after [`EnvelopeDecoder::begin_short`] has found no short one.
+    pub(crate) fn next_long(&mut self) -> Option<(EnvelopeHeader, Bytes)> {
+        let header = self.header.filter(|header| header.length <= self.buffer.len())?;
+        self.header = None;
+        Some((header, self.buffer.split_to(header.length).freeze()))
     }
 
     /// The next envelope, if that is a plain RESULT of kind Void: most answers to writes are. Anything else stays.
@@ -385,7 +401,7 @@ impl EnvelopeDecoder {
 }
 
 /// A body that does not share memory with the buffer.
-fn copied(body: &[u8]) -> Bytes {
+pub(crate) fn copied(body: &[u8]) -> Bytes {
     match body {
         VOID => Bytes::from_static(VOID),
         body => Bytes::copy_from_slice(body),

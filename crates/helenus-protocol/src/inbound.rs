@@ -4,8 +4,11 @@
 //! wraps everything into segments. Native protocol v3 and v4 §2 and §5, v5 §2.
 //! Invariant: a body in an [`Envelope`] is not compressed, and its flags say so.
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 
+use crate::envelope::copied;
 use crate::{
     Compression, Direction, EnvelopeDecoder, EnvelopeFlags, EnvelopeHeader, ProtocolError, SegmentDecoder,
 };
@@ -20,6 +23,76 @@ pub struct Envelope {
     pub header: EnvelopeHeader,
     /// The body, with tracing id, warnings and custom payload still at its head.
     pub body: Bytes,
+}
+
+/// A whole envelope, decompressed, whose body may still lie where it was received.
+#[derive(Debug)]
+pub struct ReceivedEnvelope<'a> {
+    /// The header. Its length is that of the body here.
+    pub header: EnvelopeHeader,
+    /// The body, with tracing id, warnings and custom payload still at its head.
+    pub body: ReceivedBody<'a>,
+}
+
+/// A body as it was received.
+#[derive(Debug)]
+pub enum ReceivedBody<'a> {
+    /// A short one, in the buffer that was received into: whoever keeps it copies it.
+    Borrowed(&'a [u8]),
+    /// A long one, which shares the buffer; one that was compressed; one that is always the same.
+    Owned(Bytes),
+}
+
+impl ReceivedBody<'_> {
+    /// The body to be kept.
+    #[inline]
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Borrowed(bytes) => copied(bytes),
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl std::ops::Deref for ReceivedBody<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl ReceivedEnvelope<'_> {
+    /// The envelope to be kept.
+    #[inline]
+    pub fn into_envelope(self) -> Envelope {
+        Envelope {
+            header: self.header,
+            body: self.body.into_bytes(),
+        }
+    }
+}
+
+impl From<Envelope> for ReceivedEnvelope<'_> {
+    #[inline]
+    fn from(envelope: Envelope) -> Self {
+        Self {
+            header: envelope.header,
+            body: ReceivedBody::Owned(envelope.body),
+        }
+    }
+}
+
+/// Where a body is.
+enum Place {
+    /// In the buffer.
+    Short(Range<usize>),
+    /// Out of it.
+    Long(Bytes),
 }
 
 /// Cuts the bytes of one direction of a connection into envelopes, over the change of framing.
@@ -84,16 +157,56 @@ impl InboundDecoder {
         reason = "no iterator: after None it goes on when bytes arrive"
     )]
     pub fn next(&mut self) -> Result<Option<Envelope>, ProtocolError> {
+        match self.next_void() {
+            Some(void) => Ok(Some(void)),
+            None => self.next_with(|envelope| envelope.into_envelope()),
+        }
+    }
+
+    /// The next envelope, if it is a plain RESULT of kind Void (v4 §4.2.5.1), which most answers to writes are: a shorter way
+    /// to what [`InboundDecoder::next`] gives. `None` for anything else, which stays.
+    #[inline]
+    pub fn next_void(&mut self) -> Option<Envelope> {
+        if self.direction != Direction::Response {
+            return None;
+        }
+        let (header, body) = self.envelopes.next_void()?;
+        self.spread = self.spread && !self.envelopes.is_idle();
+        Some(Envelope { header, body })
+    }
+
+    /// Shows the next complete envelope where it lies, before it is cut off; `None` until more bytes arrive.
+    ///
+    /// # Errors
+    /// As [`InboundDecoder::next`].
+    #[inline]
+    pub fn next_with<T>(
+        &mut self,
+        take: impl FnOnce(ReceivedEnvelope<'_>) -> T,
+    ) -> Result<Option<T>, ProtocolError> {
         loop {
-            if self.direction == Direction::Response
-                && let Some((header, body)) = self.envelopes.next_void()
-            {
+            let found = match self.envelopes.begin_short()? {
+                Some((header, place)) => Some((header, Place::Short(place))),
+                None => self
+                    .envelopes
+                    .next_long()
+                    .map(|(header, body)| (header, Place::Long(body))),
+            };
+            // One call of `take`, which is large where it is a part of this.
+            if let Some((header, place)) = found {
+                let (body, short) = match place {
+                    Place::Short(place) => {
+                        let body = ReceivedBody::Borrowed(self.envelopes.short(place.clone()));
+                        (body, Some(place))
+                    }
+                    Place::Long(body) => (ReceivedBody::Owned(body), None),
+                };
+                let taken = self.accept(header, body).map(take);
+                if let Some(place) = short {
+                    self.envelopes.end_short(place);
+                }
                 self.spread = self.spread && !self.envelopes.is_idle();
-                return Ok(Some(Envelope { header, body }));
-            }
-            if let Some((header, body)) = self.envelopes.next_envelope()? {
-                self.spread = self.spread && !self.envelopes.is_idle();
-                return self.accept(header, body).map(Some);
+                return taken.map(Some);
             }
             let Some(segments) = &mut self.segments else {
                 return Ok(None);
@@ -126,7 +239,12 @@ impl InboundDecoder {
         }
     }
 
-    fn accept(&mut self, mut header: EnvelopeHeader, body: Bytes) -> Result<Envelope, ProtocolError> {
+    #[inline]
+    fn accept<'a>(
+        &self,
+        mut header: EnvelopeHeader,
+        body: ReceivedBody<'a>,
+    ) -> Result<ReceivedEnvelope<'a>, ProtocolError> {
         if header.direction != self.direction {
             return Err(ProtocolError::WrongDirection);
         }
@@ -137,11 +255,11 @@ impl InboundDecoder {
             self.compression,
         ) {
             (false, _) => body,
-            (true, Some(compression)) => compression.decompress(&body)?,
+            (true, Some(compression)) => ReceivedBody::Owned(compression.decompress(&body)?),
             (true, None) => return Err(ProtocolError::UnexpectedCompression),
         };
         header.length = body.len();
-        Ok(Envelope { header, body })
+        Ok(ReceivedEnvelope { header, body })
     }
 }
 

@@ -45,7 +45,7 @@ pub use envelope::{
     StreamId,
 };
 pub use error::{EncodeError, ProtocolError};
-pub use inbound::{Envelope, InboundDecoder};
+pub use inbound::{Envelope, InboundDecoder, ReceivedBody, ReceivedEnvelope};
 pub use notation::{RawValue, Reader, write};
 pub use request::{
     AuthResponse, Batch, BatchEntry, BatchKind, ContinuousPaging, CustomPayload, EventKind, Execute,

@@ -173,6 +173,8 @@ impl Shared {
         if let Some(writer) = &mut outbox.writer {
             writer.shrink();
         }
+        drop(outbox);
+        self.slab.shrink();
     }
 }
 

@@ -12,11 +12,10 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use helenus_protocol::{
-    Envelope, InboundDecoder, ProtocolError, Request, RequestOptions, Response, ResponseEnvelope, StreamId,
-    encode_request,
+    Envelope, InboundDecoder, ProtocolError, ReceivedEnvelope, Request, RequestOptions, Response,
+    ResponseEnvelope, StreamId, encode_request,
 };
 use tokio::io::AsyncRead;
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Sleep;
 
 use super::error::CloseCause;
@@ -53,11 +52,12 @@ pub(super) struct IoTask {
 }
 
 impl IoTask {
-    /// To be called, and then spawned, within a runtime.
+    /// To be called, and then spawned, within a runtime; `among_others` when that has several threads.
     pub(super) fn new(
         shared: Arc<Shared>,
         read: Box<dyn AsyncRead + Send + Unpin>,
         decoder: InboundDecoder,
+        among_others: bool,
     ) -> Self {
         let now = crate::clock::now();
         let config = &shared.config;
@@ -72,7 +72,7 @@ impl IoTask {
             swept: None,
             timer: Box::pin(tokio::time::sleep_until(now.into())),
             timer_at: None,
-            turn: Turn::new(Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread),
+            turn: Turn::new(among_others),
         }
     }
 
@@ -109,8 +109,17 @@ impl IoTask {
             self.heartbeat.handle_read(now);
             let moment = Moment::of(now);
             self.shared.note_read(moment);
-            while let Some(envelope) = self.decoder.next().map_err(CloseCause::Protocol)? {
-                self.hand_out(envelope, moment)?;
+            let shared = &self.shared;
+            let give = |envelope: ReceivedEnvelope<'_>| hand_out(shared, envelope, moment);
+            loop {
+                let handed_out = match self.decoder.next_void() {
+                    Some(void) => hand_out(shared, void.into(), moment),
+                    None => match self.decoder.next_with(give).map_err(CloseCause::Protocol)? {
+                        Some(handed_out) => handed_out,
+                        None => break,
+                    },
+                };
+                handed_out?;
                 answers += 1;
             }
             self.buffers.handle_drained(&mut self.decoder, now);
@@ -118,74 +127,6 @@ impl IoTask {
         // There may be more.
         cx.waker().wake_by_ref();
         Ok(answers)
-    }
-
-    fn hand_out(&mut self, envelope: Envelope, now: Moment) -> Result<(), CloseCause> {
-        let header = &envelope.header;
-        let expected = self.shared.established.version;
-        if header.version != expected {
-            let found = header.version;
-            return Err(CloseCause::Protocol(ProtocolError::VersionMismatch {
-                expected,
-                found,
-            }));
-        }
-        let Some(stream) = StreamId::new(header.stream) else {
-            return self.hand_out_unasked(envelope);
-        };
-        match self.shared.slab.complete(stream, envelope, now) {
-            Delivery::Waiting(waker) => {
-                self.shared.count_answer(false);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
-                Ok(())
-            }
-            Delivery::Late(waker, answer) => {
-                self.shared.count_answer(false);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
-                self.check_unseen(&answer)
-            }
-            Delivery::Orphan(answer) => {
-                tracing::debug!(node = %self.shared.endpoint, %stream, "late answer discarded");
-                self.shared.count_answer(true);
-                self.check_unseen(&answer)
-            }
-            Delivery::Paging(paged) => {
-                self.shared.paged(stream, paged);
-                Ok(())
-            }
-            Delivery::Unknown => Err(CloseCause::UnknownStream { stream: stream.raw() }),
-        }
-    }
-
-    /// An answer that nobody sees says that the connection must not go on.
-    #[cold]
-    fn check_unseen(&self, answer: &Envelope) -> Result<(), CloseCause> {
-        match self.shared.is_open() {
-            true => unseen::check(answer),
-            // It takes no more requests, and what it has was sent before.
-            false => Ok(()),
-        }
-    }
-
-    /// What the server sends of itself: events, and errors that belong to no request.
-    fn hand_out_unasked(&mut self, envelope: Envelope) -> Result<(), CloseCause> {
-        let stream = envelope.header.stream;
-        let response =
-            ResponseEnvelope::decode(&envelope.header, envelope.body).map_err(CloseCause::Protocol)?;
-        match response.response {
-            Response::Event(event) => {
-                if let Some(events) = &self.shared.config.events {
-                    events.send(event);
-                }
-                Ok(())
-            }
-            Response::Error(error) => Err(CloseCause::Server(Arc::new(error))),
-            _ => Err(CloseCause::UnknownStream { stream }),
-        }
     }
 
     fn watch_time(&mut self, cx: &mut Context<'_>) -> Result<(), CloseCause> {
@@ -256,6 +197,75 @@ impl IoTask {
             // Every stream id is taken by answers that are due: any byte of them will do for a heartbeat.
             Err(error) => tracing::debug!(node = %self.shared.endpoint, %error, "no heartbeat sent"),
         }
+    }
+}
+
+/// Gives an answer to who waits for it.
+#[inline(always)]
+fn hand_out(shared: &Arc<Shared>, envelope: ReceivedEnvelope<'_>, now: Moment) -> Result<(), CloseCause> {
+    let header = &envelope.header;
+    let expected = shared.established.version;
+    if header.version != expected {
+        let found = header.version;
+        return Err(CloseCause::Protocol(ProtocolError::VersionMismatch {
+            expected,
+            found,
+        }));
+    }
+    let Some(stream) = StreamId::new(header.stream) else {
+        return hand_out_unasked(shared, envelope.into_envelope());
+    };
+    match shared.slab.complete(stream, envelope, now) {
+        Delivery::Waiting(waker) => {
+            shared.count_answer(false);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            Ok(())
+        }
+        Delivery::Late(waker, answer) => {
+            shared.count_answer(false);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            check_unseen(shared, &answer)
+        }
+        Delivery::Orphan(answer) => {
+            tracing::debug!(node = %shared.endpoint, %stream, "late answer discarded");
+            shared.count_answer(true);
+            check_unseen(shared, &answer)
+        }
+        Delivery::Paging(paged) => {
+            shared.paged(stream, paged);
+            Ok(())
+        }
+        Delivery::Unknown => Err(CloseCause::UnknownStream { stream: stream.raw() }),
+    }
+}
+
+/// An answer that nobody sees says that the connection must not go on.
+#[cold]
+fn check_unseen(shared: &Shared, answer: &Envelope) -> Result<(), CloseCause> {
+    match shared.is_open() {
+        true => unseen::check(answer),
+        // It takes no more requests, and what it has was sent before.
+        false => Ok(()),
+    }
+}
+
+/// What the server sends of itself: events, and errors that belong to no request.
+fn hand_out_unasked(shared: &Shared, envelope: Envelope) -> Result<(), CloseCause> {
+    let stream = envelope.header.stream;
+    let response = ResponseEnvelope::decode(&envelope.header, envelope.body).map_err(CloseCause::Protocol)?;
+    match response.response {
+        Response::Event(event) => {
+            if let Some(events) = &shared.config.events {
+                events.send(event);
+            }
+            Ok(())
+        }
+        Response::Error(error) => Err(CloseCause::Server(Arc::new(error))),
+        _ => Err(CloseCause::UnknownStream { stream }),
     }
 }
 

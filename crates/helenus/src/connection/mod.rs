@@ -41,6 +41,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use helenus_protocol::{Compression, EncodeError, InboundDecoder, ProtocolVersion, SegmentEncoder};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub(crate) use config::ConnectionConfig;
 pub(crate) use config::VersionChoice;
@@ -88,13 +89,15 @@ impl Connection {
             compression = established.compression.map(Compression::name),
             "connection opened"
         );
+        let among_others = Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread;
         let shared = Arc::new(Shared::new(
             endpoint,
             established,
             config,
             Writer::new(write, segments),
+            among_others,
         ));
-        tokio::spawn(IoTask::new(Arc::clone(&shared), read, decoder));
+        tokio::spawn(IoTask::new(Arc::clone(&shared), read, decoder, among_others));
         Self {
             _handle: Arc::new(CloseOnDrop(Arc::clone(&shared))),
             shared,

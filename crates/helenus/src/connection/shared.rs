@@ -87,15 +87,17 @@ pub(super) enum Submitter {
 }
 
 impl Shared {
+    /// `carries`: see [`Slab::new`].
     pub(super) fn new(
         endpoint: Endpoint,
         established: Established,
         config: Arc<ConnectionConfig>,
         writer: Writer,
+        carries: bool,
     ) -> Self {
         let segments = established.version.features().segments;
         Self {
-            slab: Slab::new(),
+            slab: Slab::new(carries),
             sending: CacheLine(Sending {
                 outbox: Mutex::new(Outbox::new(writer)),
                 submitted: AtomicU64::new(0),

@@ -15,15 +15,21 @@
 //! ([`Slab::evict`]): the waiting side finds that as it finds a deadline that has passed, and leaves an orphan.
 //! A slot is open, or not, by its limit, which `begin` writes without the lock: nobody else looks at the slot before the
 //! request has left, and then the node, or the lock of the outbox, stands between the two.
+//! Memory is best given back by the thread that took it: allocators make threads wait for one another otherwise. Where who
+//! waits may be another thread than the I/O task's, a short answer is therefore carried by the slot, in memory of its own, and
+//! copied by who takes it.
 //! Invariants: an id is given out again only when its slot is idle and closed, so an answer never reaches anybody but the
 //! request that it belongs to. Each slot that was begun ends exactly once, by `poll` or by `cancel`. No waker is called
 //! under a lock.
 
 mod pages;
 
-use helenus_protocol::{Envelope, StreamId};
+use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use helenus_protocol::{Envelope, EnvelopeHeader, ReceivedEnvelope, StreamId};
 
 use super::owner::Owner;
 use super::sync::{AtomicU16, AtomicU32, AtomicU64, Ordering, ShortLock, ShortLockGuard};
@@ -41,6 +47,8 @@ pub(super) struct Slab {
     returned: CacheLine<AtomicU16>,
     /// How often continuous paging was begun.
     serials: AtomicU64,
+    /// Whether slots carry short answers.
+    carries: bool,
 }
 
 /// The ids that can be given out; its owner's lock guards it.
@@ -105,15 +113,43 @@ const CLOSED: u64 = 0;
 /// The limit of a slot whose answer has all the time, or has been seen. No [`Moment`] is this number.
 const NO_LIMIT: u64 = u64::MAX;
 
+/// Answers up to this length are carried by their slots. More would be a lot of memory with thousands of requests in flight.
+const CARRIED: usize = 1024;
+/// Answers up to this length need no memory: RESULT of kind Void (v4 §4.2.5.1).
+const NO_MEMORY: usize = 4;
+
 #[repr(align(128))]
 struct Slot {
-    state: ShortLock<State>,
+    state: ShortLock<Held>,
     /// Until when the answer is to come, a [`Moment`]; [`CLOSED`], [`NO_LIMIT`].
     limit: AtomicU64,
     /// Whose request it is, as written by `begin`.
     owner: AtomicU32,
     /// The next id in a chain of free ids.
     next: AtomicU16,
+}
+
+/// What the lock of a slot guards.
+struct Held {
+    state: State,
+    /// What a carried answer lies in; kept for the next one.
+    carrier: Vec<u8>,
+}
+
+impl Deref for Held {
+    type Target = State;
+
+    #[inline]
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Held {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
 }
 
 enum State {
@@ -125,6 +161,8 @@ enum State {
     /// As Waiting; who waits was woken to be told that the session closes.
     Evicted,
     Done(Envelope),
+    /// As Done, with an answer whose body lies in the carrier.
+    Carried(EnvelopeHeader),
     /// As Done, with an answer that came after the limit.
     Late,
     Orphaned,
@@ -152,11 +190,13 @@ impl FreeIds {
 }
 
 impl Slab {
-    pub(super) fn new() -> Self {
+    /// `carries` when threads other than the I/O task's wait for answers.
+    pub(super) fn new(carries: bool) -> Self {
         Self {
             chunks: [const { OnceLock::new() }; CHUNKS],
             returned: CacheLine(AtomicU16::new(NONE)),
             serials: AtomicU64::new(0),
+            carries,
         }
     }
 
@@ -197,24 +237,49 @@ impl Slab {
     }
 
     /// An answer has arrived on this stream, not after `now`.
-    pub(super) fn complete(&self, id: StreamId, answer: Envelope, now: Moment) -> Delivery {
+    #[inline(always)]
+    pub(super) fn complete(&self, id: StreamId, answer: ReceivedEnvelope<'_>, now: Moment) -> Delivery {
         let Some(slot) = self.slot(id) else {
             return Delivery::Unknown;
         };
         let mut state = slot.lock();
         let limit = slot.limit.load(Ordering::Acquire);
-        match &*state {
-            State::Idle | State::Waiting(_) | State::Expired | State::Evicted if limit != CLOSED => {
-                slot.limit.store(NO_LIMIT, Ordering::Relaxed);
-                let waker = |before| match before {
-                    State::Waiting(waker) => Some(waker),
-                    _ => None,
-                };
-                match limit < now.into_raw() {
-                    true => Delivery::Late(waker(std::mem::replace(&mut *state, State::Late)), answer),
-                    false => Delivery::Waiting(waker(std::mem::replace(&mut *state, State::Done(answer)))),
-                }
-            }
+        let (State::Idle | State::Waiting(_) | State::Expired | State::Evicted) = &**state else {
+            return self.complete_unawaited(id, slot, state, answer.into_envelope());
+        };
+        if limit == CLOSED {
+            return Delivery::Unknown;
+        }
+        slot.limit.store(NO_LIMIT, Ordering::Relaxed);
+        let waker = |before| match before {
+            State::Waiting(waker) => Some(waker),
+            _ => None,
+        };
+        if limit < now.into_raw() {
+            let before = std::mem::replace(&mut **state, State::Late);
+            return Delivery::Late(waker(before), answer.into_envelope());
+        }
+        let length = answer.body.len();
+        let done = if self.carries && length > NO_MEMORY && length <= CARRIED {
+            state.carrier.clear();
+            state.carrier.extend_from_slice(&answer.body);
+            State::Carried(answer.header)
+        } else {
+            State::Done(answer.into_envelope())
+        };
+        Delivery::Waiting(waker(std::mem::replace(&mut **state, done)))
+    }
+
+    /// The same on a stream on which nobody waits for a single answer.
+    #[cold]
+    fn complete_unawaited(
+        &self,
+        id: StreamId,
+        slot: &Slot,
+        mut state: ShortLockGuard<'_, Held>,
+        answer: Envelope,
+    ) -> Delivery {
+        match &**state {
             State::Orphaned => {
                 slot.close(&mut state);
                 drop(state);
@@ -235,9 +300,9 @@ impl Slab {
             return Poll::Ready(Outcome::Failed { sent: true });
         };
         let mut state = slot.lock();
-        match &mut *state {
+        match &mut **state {
             State::Idle if slot.is_open() => {
-                *state = State::Waiting(cx.waker().clone());
+                **state = State::Waiting(cx.waker().clone());
                 Poll::Pending
             }
             State::Waiting(waker) => {
@@ -259,6 +324,14 @@ impl Slab {
                 drop(state);
                 self.give_back(id, slot);
                 Poll::Ready(Outcome::Answer(answer))
+            }
+            State::Carried(header) => {
+                let header = *header;
+                let body = Bytes::copy_from_slice(&state.carrier);
+                slot.close(&mut state);
+                drop(state);
+                self.give_back(id, slot);
+                Poll::Ready(Outcome::Answer(Envelope { header, body }))
             }
             State::Late => {
                 slot.close(&mut state);
@@ -285,21 +358,25 @@ impl Slab {
             return Cancelled::Ended;
         };
         let mut state = slot.lock();
-        match &*state {
+        match &**state {
             State::Idle | State::Waiting(_) | State::Expired | State::Evicted if slot.is_open() => {
                 let old = slot.orphan(&mut state);
                 drop(state);
                 drop(old);
                 Cancelled::Orphaned
             }
-            State::Done(_) | State::Late => {
-                let old = slot.close(&mut state);
+            State::Done(_) | State::Carried(_) | State::Late => {
+                let unseen = match slot.close(&mut state) {
+                    State::Done(answer) => Some(answer),
+                    State::Carried(header) => {
+                        let body = Bytes::copy_from_slice(&state.carrier);
+                        Some(Envelope { header, body })
+                    }
+                    _ => None,
+                };
                 drop(state);
                 self.give_back(id, slot);
-                match old {
-                    State::Done(answer) => Cancelled::Unseen(answer),
-                    _ => Cancelled::Ended,
-                }
+                unseen.map_or(Cancelled::Ended, Cancelled::Unseen)
             }
             State::Failed { .. } => {
                 slot.close(&mut state);
@@ -328,15 +405,15 @@ impl Slab {
                 next = next.min(slot.limit.load(Ordering::Acquire));
                 continue;
             }
-            if let State::Idle | State::Waiting(_) = &*state
+            if let State::Idle | State::Waiting(_) = &**state
                 && slot.is_open()
             {
-                let old = std::mem::replace(&mut *state, State::Expired);
+                let old = std::mem::replace(&mut **state, State::Expired);
                 drop(state);
                 if let State::Waiting(waker) = old {
                     waker.wake();
                 }
-            } else if let State::Pages(queue) = &mut *state {
+            } else if let State::Pages(queue) = &mut **state {
                 slot.limit.store(NO_LIMIT, Ordering::Relaxed);
                 let waker = queue.expire();
                 drop(state);
@@ -352,7 +429,7 @@ impl Slab {
     pub(super) fn count(&self, owner: Owner) -> usize {
         let of_owner = |slot: &&Slot| {
             slot.is_of(owner)
-                && match &*slot.lock() {
+                && match &**slot.lock() {
                     State::Idle | State::Waiting(_) => slot.is_of(owner),
                     State::Pages(queue) => !queue.has_ended(),
                     _ => false,
@@ -369,8 +446,8 @@ impl Slab {
             if !slot.is_of(owner) {
                 continue;
             }
-            let waker = match &mut *state {
-                State::Idle | State::Waiting(_) => match std::mem::replace(&mut *state, State::Evicted) {
+            let waker = match &mut **state {
+                State::Idle | State::Waiting(_) => match std::mem::replace(&mut **state, State::Evicted) {
                     State::Waiting(waker) => Some(waker),
                     _ => None,
                 },
@@ -380,6 +457,15 @@ impl Slab {
             drop(state);
             if let Some(waker) = waker {
                 waker.wake();
+            }
+        }
+    }
+
+    /// Gives back the memory that answers were carried in.
+    pub(super) fn shrink(&self) {
+        if self.carries {
+            for slot in self.slots().filter(|slot| !slot.is_open()) {
+                slot.lock().carrier = Vec::new();
             }
         }
     }
@@ -414,6 +500,7 @@ impl Slab {
         }
     }
 
+    #[inline(always)]
     fn slot(&self, id: StreamId) -> Option<&Slot> {
         let (chunk, offset) = place(id.index());
         self.chunks.get(chunk)?.get()?.get(offset)
@@ -425,7 +512,8 @@ impl Slab {
 }
 
 impl Slot {
-    fn lock(&self) -> ShortLockGuard<'_, State> {
+    #[inline(always)]
+    fn lock(&self) -> ShortLockGuard<'_, Held> {
         self.state.lock()
     }
 
@@ -457,16 +545,16 @@ impl Slot {
             return;
         }
         let mut state = self.lock();
-        if let State::Idle | State::Waiting(_) | State::Expired | State::Evicted = &*state
+        if let State::Idle | State::Waiting(_) | State::Expired | State::Evicted = &**state
             && self.is_open()
         {
-            let old = std::mem::replace(&mut *state, State::Failed { sent });
+            let old = std::mem::replace(&mut **state, State::Failed { sent });
             self.limit.store(NO_LIMIT, Ordering::Relaxed);
             drop(state);
             if let State::Waiting(waker) = old {
                 waker.wake();
             }
-        } else if let State::Pages(queue) = &mut *state {
+        } else if let State::Pages(queue) = &mut **state {
             let waker = queue.fail(sent);
             drop(state);
             if let Some(waker) = waker {
@@ -498,7 +586,10 @@ fn chunk_length(chunk: usize) -> usize {
 
 fn new_chunk(chunk: usize) -> Box<[Slot]> {
     let slot = || Slot {
-        state: ShortLock::new(State::Idle),
+        state: ShortLock::new(Held {
+            state: State::Idle,
+            carrier: Vec::new(),
+        }),
         limit: AtomicU64::new(CLOSED),
         owner: AtomicU32::new(Owner::DRIVER.into_raw()),
         next: AtomicU16::new(NONE),

@@ -161,7 +161,13 @@ fn connection(node: &Node, config: ConnectionConfig) -> Arc<Shared> {
     };
     let endpoint = Endpoint::new(([127, 0, 0, 1], 9042).into());
     let writer = Writer::new(Box::new(node.clone()), None);
-    Arc::new(Shared::new(endpoint, established, Arc::new(config), writer))
+    Arc::new(Shared::new(
+        endpoint,
+        established,
+        Arc::new(config),
+        writer,
+        false,
+    ))
 }
 
 /// Sends a request whose body is this tag.
@@ -222,7 +228,10 @@ fn hand_out(shared: &Shared, stream: StreamId) {
     };
     let body = Bytes::new();
     let now = Moment::of(std::time::Instant::now());
-    match shared.slab.complete(stream, Envelope { header, body }, now) {
+    match shared
+        .slab
+        .complete(stream, Envelope { header, body }.into(), now)
+    {
         Delivery::Waiting(waker) | Delivery::Late(waker, _) => {
             shared.count_answer(false);
             if let Some(waker) = waker {

@@ -25,7 +25,7 @@ fn answer(id: StreamId) -> Envelope {
 }
 
 fn begun(deadline: Option<Instant>) -> (Arc<Slab>, FreeIds, StreamId) {
-    let (slab, mut free) = (Arc::new(Slab::new()), FreeIds::new());
+    let (slab, mut free) = (Arc::new(Slab::new(true)), FreeIds::new());
     let id = slab.take_id(&mut free).expect("a free id");
     slab.begin(id, Owner::DRIVER, deadline.map(Moment::of));
     (slab, free, id)
@@ -37,7 +37,7 @@ fn deliver(slab: &Slab, id: StreamId) -> Delivery {
 }
 
 fn deliver_at(slab: &Slab, id: StreamId, now: Instant) -> Delivery {
-    match slab.complete(id, answer(id), Moment::of(now)) {
+    match slab.complete(id, answer(id).into(), Moment::of(now)) {
         Delivery::Waiting(waker) | Delivery::Late(waker, _) => {
             if let Some(waker) = waker {
                 waker.wake();
@@ -175,7 +175,7 @@ fn promise_2_ids_given_back_by_two_threads_while_one_takes_are_neither_lost_nor_
 #[test]
 fn evicting_beside_the_answer_ends_in_one_of_them() {
     loom::model(|| {
-        let (slab, mut free) = (Arc::new(Slab::new()), FreeIds::new());
+        let (slab, mut free) = (Arc::new(Slab::new(true)), FreeIds::new());
         let (id, owner) = (slab.take_id(&mut free).unwrap(), Owner::new());
         slab.begin(id, owner, None);
         let evicts = thread::spawn({
@@ -196,7 +196,7 @@ fn evicting_beside_the_answer_ends_in_one_of_them() {
 #[test]
 fn evicting_reaches_nobody_who_has_the_id_after_the_owner() {
     loom::model(|| {
-        let (slab, mut free) = (Arc::new(Slab::new()), FreeIds::new());
+        let (slab, mut free) = (Arc::new(Slab::new(true)), FreeIds::new());
         let (id, owner) = (slab.take_id(&mut free).unwrap(), Owner::new());
         slab.begin(id, owner, None);
         deliver(&slab, id);

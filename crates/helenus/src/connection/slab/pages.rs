@@ -17,7 +17,7 @@ use std::task::{Context, Poll, Waker};
 
 use helenus_protocol::{Envelope, Opcode, ResponseEnvelope, StreamId};
 
-use super::{NO_LIMIT, Ordering, Outcome, ShortLockGuard, Slab, Slot, State};
+use super::{Held, NO_LIMIT, Ordering, Outcome, ShortLockGuard, Slab, Slot, State};
 use crate::clock::Moment;
 
 /// How many pages may wait to be read.
@@ -125,7 +125,7 @@ impl Slab {
     pub(in crate::connection) fn begin_pages(&self, id: StreamId, window: Window) -> u64 {
         let serial = self.serials.fetch_add(1, Ordering::Relaxed);
         if let Some(slot) = self.slot(id) {
-            *slot.lock() = State::Pages(Box::new(PageQueue::new(window, serial)));
+            **slot.lock() = State::Pages(Box::new(PageQueue::new(window, serial)));
         }
         serial
     }
@@ -139,7 +139,7 @@ impl Slab {
         cancels: bool,
     ) {
         if let Some(slot) = self.slot(id) {
-            *slot.lock() = State::Revision(Revision { of, serial, cancels });
+            **slot.lock() = State::Revision(Revision { of, serial, cancels });
         }
     }
 
@@ -156,7 +156,7 @@ impl Slab {
             return (Poll::Ready(Err(lost)), asked);
         };
         let mut state = slot.lock();
-        let State::Pages(queue) = &mut *state else {
+        let State::Pages(queue) = &mut **state else {
             return (Poll::Ready(Err(lost)), asked);
         };
         let next = queue.next();
@@ -176,7 +176,7 @@ impl Slab {
 
     /// Whether the last page has been read.
     pub(in crate::connection) fn pages_are_read(&self, id: StreamId) -> bool {
-        let read = |slot: &Slot| match &*slot.lock() {
+        let read = |slot: &Slot| match &**slot.lock() {
             State::Pages(queue) => queue.pages.is_empty() && queue.end == Some(PagesEnd::Complete),
             _ => true,
         };
@@ -186,7 +186,7 @@ impl Slab {
     /// Pages that were to be asked for were not.
     pub(in crate::connection) fn unask_pages(&self, id: StreamId, pages: u32) {
         if let Some(slot) = self.slot(id)
-            && let State::Pages(queue) = &mut *slot.lock()
+            && let State::Pages(queue) = &mut **slot.lock()
         {
             queue.requested = queue.requested.saturating_sub(pages);
         }
@@ -198,7 +198,7 @@ impl Slab {
             return Closed::Ended;
         };
         let mut state = slot.lock();
-        let State::Pages(queue) = &*state else {
+        let State::Pages(queue) = &**state else {
             return Closed::Ended;
         };
         let (cancelled, serial) = (queue.cancelled, queue.serial);
@@ -209,7 +209,7 @@ impl Slab {
             self.give_back(id, slot);
             return Closed::Ended;
         }
-        let old = std::mem::replace(&mut *state, State::Abandoned { serial });
+        let old = std::mem::replace(&mut **state, State::Abandoned { serial });
         slot.limit.store(NO_LIMIT, Ordering::Relaxed);
         drop(state);
         drop(old);
@@ -222,10 +222,10 @@ impl Slab {
         &self,
         id: StreamId,
         slot: &Slot,
-        mut state: ShortLockGuard<'_, State>,
+        mut state: ShortLockGuard<'_, Held>,
         answer: Envelope,
     ) -> Paged {
-        match &mut *state {
+        match &mut **state {
             State::Pages(queue) => {
                 slot.limit.store(NO_LIMIT, Ordering::Relaxed);
                 queue.push(answer)
@@ -263,7 +263,7 @@ impl Slab {
         };
         let refused = answer.header.opcode == Opcode::Error;
         let mut state = slot.lock();
-        match &mut *state {
+        match &mut **state {
             State::Pages(queue) if queue.serial == revision.serial && !queue.released => {
                 match (revision.cancels, refused) {
                     (true, false) => {

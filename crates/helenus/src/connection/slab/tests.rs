@@ -5,7 +5,7 @@ use std::task::Wake;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use helenus_protocol::{Direction, EnvelopeFlags, EnvelopeHeader, Opcode, ProtocolVersion};
+use helenus_protocol::{Direction, EnvelopeFlags, EnvelopeHeader, Opcode, ProtocolVersion, ReceivedBody};
 
 use super::*;
 
@@ -54,7 +54,7 @@ fn complete(slab: &Slab, id: StreamId, body: &'static [u8]) -> Delivery {
 }
 
 fn complete_at(slab: &Slab, id: StreamId, body: &'static [u8], now: Instant) -> Delivery {
-    match slab.complete(id, answer(id, body), Moment::of(now)) {
+    match slab.complete(id, answer(id, body).into(), Moment::of(now)) {
         Delivery::Waiting(waker) | Delivery::Late(waker, _) => {
             if let Some(waker) = waker {
                 waker.wake();
@@ -67,7 +67,7 @@ fn complete_at(slab: &Slab, id: StreamId, body: &'static [u8], now: Instant) -> 
 
 #[test]
 fn every_stream_id_is_given_out_once_and_then_none() {
-    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let (slab, mut free) = (Slab::new(true), FreeIds::new());
     let ids: HashSet<_> = std::iter::from_fn(|| slab.take_id(&mut free)).collect();
     assert_eq!(ids.len(), StreamId::COUNT);
     assert_eq!(slab.take_id(&mut free), None);
@@ -93,7 +93,7 @@ fn every_index_has_a_place_of_its_own_in_the_chunks() {
 
 #[test]
 fn answer_wakes_and_reaches_the_one_who_waits_and_frees_the_id() {
-    let (slab, mut free, count) = (Slab::new(), FreeIds::new(), Arc::default());
+    let (slab, mut free, count) = (Slab::new(true), FreeIds::new(), Arc::default());
     let id = begin(&slab, &mut free, None);
     assert_eq!(poll(&slab, id, &count), Poll::Pending);
     assert!(matches!(complete(&slab, id, b"a"), Delivery::Waiting(_)));
@@ -107,8 +107,64 @@ fn answer_wakes_and_reaches_the_one_who_waits_and_frees_the_id() {
 }
 
 #[test]
+fn answers_of_all_lengths_arrive_whole_whether_the_slot_carries_them_or_not() {
+    let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(CARRIED + 1).collect();
+    for carries in [true, false] {
+        let (slab, mut free) = (Slab::new(carries), FreeIds::new());
+        for length in [0, 1, NO_MEMORY, NO_MEMORY + 1, 300, CARRIED, CARRIED + 1, 7] {
+            for cancels in [false, true] {
+                let id = begin(&slab, &mut free, None);
+                let Envelope { mut header, .. } = answer(id, b"");
+                header.length = length;
+                let envelope = Envelope {
+                    header,
+                    body: Bytes::copy_from_slice(&bytes[..length]),
+                };
+                let received = ReceivedEnvelope {
+                    header,
+                    body: ReceivedBody::Borrowed(&bytes[..length]),
+                };
+                let delivered = slab.complete(id, received, Moment::of(Instant::now()));
+                assert!(matches!(delivered, Delivery::Waiting(None)));
+                match cancels {
+                    true => assert_eq!(slab.cancel(id), Cancelled::Unseen(envelope)),
+                    false => assert_eq!(
+                        poll(&slab, id, &Arc::default()),
+                        Poll::Ready(Outcome::Answer(envelope))
+                    ),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn memory_that_carries_answers_is_kept_for_the_next_one_and_given_back() {
+    let (slab, mut free) = (Slab::new(true), FreeIds::new());
+    let memory = |slab: &Slab| -> usize { slab.slots().map(|slot| slot.lock().carrier.capacity()).sum() };
+    let first = begin(&slab, &mut free, None);
+    complete(&slab, first, &[7; CARRIED]);
+    let carried = memory(&slab);
+    assert!((CARRIED..2 * CARRIED).contains(&carried));
+    slab.shrink();
+    assert_eq!(memory(&slab), carried, "the answer is in it");
+    let Poll::Ready(Outcome::Answer(taken)) = poll(&slab, first, &Arc::default()) else {
+        panic!("not answered");
+    };
+    complete(&slab, begin(&slab, &mut free, None), &[8; CARRIED]);
+    assert_eq!(memory(&slab), carried);
+    assert!(
+        taken.body.iter().all(|byte| *byte == 7),
+        "who has taken it has it alone"
+    );
+    assert!(matches!(poll(&slab, first, &Arc::default()), Poll::Ready(_)));
+    slab.shrink();
+    assert_eq!(memory(&slab), 0);
+}
+
+#[test]
 fn only_the_last_waker_is_woken() {
-    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let (slab, mut free) = (Slab::new(true), FreeIds::new());
     let (first, last) = (Arc::default(), Arc::default());
     let id = begin(&slab, &mut free, None);
     assert_eq!(poll(&slab, id, &first), Poll::Pending);
@@ -119,7 +175,7 @@ fn only_the_last_waker_is_woken() {
 
 #[test]
 fn fault_11_late_answer_after_a_timeout_is_dropped_and_only_then_the_id_is_free() {
-    let (slab, mut free, count) = (Slab::new(), FreeIds::new(), Arc::default());
+    let (slab, mut free, count) = (Slab::new(true), FreeIds::new(), Arc::default());
     let now = Instant::now();
     let id = begin(&slab, &mut free, Some(now));
     assert_eq!(poll(&slab, id, &count), Poll::Pending);
@@ -135,7 +191,7 @@ fn fault_11_late_answer_after_a_timeout_is_dropped_and_only_then_the_id_is_free(
 
 #[test]
 fn answer_between_the_sweep_and_the_poll_still_counts() {
-    let (slab, mut free, count) = (Slab::new(), FreeIds::new(), Arc::default());
+    let (slab, mut free, count) = (Slab::new(true), FreeIds::new(), Arc::default());
     let now = Instant::now();
     let id = begin(&slab, &mut free, Some(now));
     slab.sweep(Moment::of(now));
@@ -151,7 +207,7 @@ fn answer_between_the_sweep_and_the_poll_still_counts() {
 
 #[test]
 fn answer_after_the_deadline_is_a_timeout_without_any_sweep() {
-    let (slab, mut free, count) = (Slab::new(), FreeIds::new(), Arc::default());
+    let (slab, mut free, count) = (Slab::new(true), FreeIds::new(), Arc::default());
     let now = Instant::now();
     let after = now + Duration::from_nanos(1);
     let id = begin(&slab, &mut free, Some(now));
@@ -171,7 +227,7 @@ fn answer_after_the_deadline_is_a_timeout_without_any_sweep() {
 
 #[test]
 fn sweep_wakes_the_expired_and_tells_the_next_deadline() {
-    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let (slab, mut free) = (Slab::new(true), FreeIds::new());
     let now = Instant::now();
     let later = |seconds| now + Duration::from_secs(seconds);
     let counts: Vec<Arc<WakeCount>> = vec![Arc::default(); 4]
@@ -195,7 +251,7 @@ fn sweep_wakes_the_expired_and_tells_the_next_deadline() {
 
 #[test]
 fn request_cancelled_in_any_state_leaves_its_id_to_others_in_due_time() {
-    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let (slab, mut free) = (Slab::new(true), FreeIds::new());
     // Waiting.
     let id = begin(&slab, &mut free, None);
     assert_eq!(slab.cancel(id), Cancelled::Orphaned);
@@ -212,7 +268,7 @@ fn request_cancelled_in_any_state_leaves_its_id_to_others_in_due_time() {
 
 #[test]
 fn answers_that_nobody_asked_for_are_unknown() {
-    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let (slab, mut free) = (Slab::new(true), FreeIds::new());
     let unknown = |id: StreamId| matches!(complete(&slab, id, b"?"), Delivery::Unknown);
     assert!(unknown(StreamId::new(0).unwrap()), "no chunk yet");
     let id = begin(&slab, &mut free, None);
@@ -224,7 +280,7 @@ fn answers_that_nobody_asked_for_are_unknown() {
 
 #[test]
 fn loss_of_the_connection_reaches_everybody_who_waits_once() {
-    let (slab, mut free, count) = (Slab::new(), FreeIds::new(), Arc::default());
+    let (slab, mut free, count) = (Slab::new(true), FreeIds::new(), Arc::default());
     let answered = begin(&slab, &mut free, None);
     let waiting = begin(&slab, &mut free, None);
     assert_eq!(poll(&slab, waiting, &count), Poll::Pending);
@@ -253,7 +309,7 @@ fn a_connection_with_few_requests_in_flight_takes_a_kibibyte_for_them() {
 
 #[test]
 fn an_evicted_request_ends_and_leaves_an_orphan_and_others_wait_on() {
-    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let (slab, mut free) = (Slab::new(true), FreeIds::new());
     let (first, second) = (Owner::new(), Owner::new());
     let mut begin = |owner| {
         let id = slab.take_id(&mut free).unwrap();
@@ -267,13 +323,13 @@ fn an_evicted_request_ends_and_leaves_an_orphan_and_others_wait_on() {
         assert!(slab.poll(id, &mut cx).is_pending());
     }
     let now = Moment::of(Instant::now());
-    slab.complete(answered, answer(answered, b"a"), now);
+    slab.complete(answered, answer(answered, b"a").into(), now);
     assert_eq!((slab.count(first), slab.count(second)), (2, 1));
     slab.evict(first);
     assert_eq!((slab.count(first), slab.count(second)), (0, 1));
     for id in [polled, unpolled] {
         assert_eq!(slab.poll(id, &mut cx), Poll::Ready(Outcome::Evicted));
-        let late = slab.complete(id, answer(id, b"a"), now);
+        let late = slab.complete(id, answer(id, b"a").into(), now);
         assert!(matches!(late, Delivery::Orphan(_)), "{late:?}");
     }
     assert!(matches!(
@@ -289,12 +345,12 @@ fn an_evicted_request_ends_and_leaves_an_orphan_and_others_wait_on() {
 
 #[test]
 fn an_answer_that_is_faster_than_whoever_was_evicted_is_the_outcome() {
-    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let (slab, mut free) = (Slab::new(true), FreeIds::new());
     let owner = Owner::new();
     let id = slab.take_id(&mut free).unwrap();
     slab.begin(id, owner, None);
     slab.evict(owner);
-    let delivered = slab.complete(id, answer(id, b"a"), Moment::of(Instant::now()));
+    let delivered = slab.complete(id, answer(id, b"a").into(), Moment::of(Instant::now()));
     assert!(matches!(delivered, Delivery::Waiting(None)), "{delivered:?}");
     assert!(matches!(slab.cancel(id), Cancelled::Unseen(_)));
 }

@@ -58,7 +58,7 @@ fn begin_revision(slab: &Slab, free: &mut FreeIds, (of, serial): (StreamId, u64)
 
 fn complete(slab: &Slab, answer: Envelope) -> Paged {
     let id = StreamId::new(answer.header.stream).expect("a stream id");
-    match slab.complete(id, answer, Moment::from_raw(1)) {
+    match slab.complete(id, answer.into(), Moment::from_raw(1)) {
         Delivery::Paging(paged) => paged,
         other => panic!("{other:?}"),
     }
@@ -75,7 +75,7 @@ fn read(slab: &Slab, id: StreamId) -> (Option<Result<usize, PagesEnd>>, u32) {
 
 #[test]
 fn a_node_is_asked_for_more_when_half_of_the_room_is_free_and_never_for_more_than_that() {
-    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let (slab, mut free) = (Slab::new(true), FreeIds::new());
     let (id, _) = begin(&slab, &mut free, window(4, true));
     let (mut sent, mut allowed, mut taken) = (0, 4_u32, 0);
     for round in 0..100 {
@@ -95,7 +95,7 @@ fn a_node_is_asked_for_more_when_half_of_the_room_is_free_and_never_for_more_tha
 
 #[test]
 fn a_node_that_cannot_be_held_back_is_cancelled_when_the_room_is_full() {
-    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let (slab, mut free) = (Slab::new(true), FreeIds::new());
     let session = begin(&slab, &mut free, window(4, false));
     let id = session.0;
     let mut kept = 0;
@@ -124,7 +124,7 @@ fn a_node_that_cannot_be_held_back_is_cancelled_when_the_room_is_full() {
 
 #[test]
 fn the_answer_to_a_cancel_ends_its_own_session_and_no_later_one_with_the_same_id() {
-    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let (slab, mut free) = (Slab::new(true), FreeIds::new());
     let first = begin(&slab, &mut free, window(4, true));
     assert_eq!(slab.close_pages(first.0), Closed::Abandoned { cancelled: false });
     let cancel = begin_revision(&slab, &mut free, first, true);
@@ -143,7 +143,7 @@ fn the_answer_to_a_cancel_ends_its_own_session_and_no_later_one_with_the_same_id
 
 #[test]
 fn a_refused_cancel_does_not_give_the_id_back() {
-    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let (slab, mut free) = (Slab::new(true), FreeIds::new());
     let session = begin(&slab, &mut free, window(4, true));
     slab.close_pages(session.0);
     let cancel = begin_revision(&slab, &mut free, session, true);
@@ -155,7 +155,7 @@ fn a_refused_cancel_does_not_give_the_id_back() {
 
 #[test]
 fn a_node_that_will_not_send_more_says_why_behind_the_pages_that_came() {
-    let (slab, mut free) = (Slab::new(), FreeIds::new());
+    let (slab, mut free) = (Slab::new(true), FreeIds::new());
     let session = begin(&slab, &mut free, window(2, true));
     complete(&slab, page(session.0, false, 1));
     let more = begin_revision(&slab, &mut free, session, false);
