@@ -1,7 +1,10 @@
 //! The one clock of deadlines and delays: monotonic, and tokio's, so that tests can step it by hand.
 //!
+//! A look at the clock takes as long as a twentieth of a small request. Requests that follow one upon the other on the thread
+//! of their connection's I/O task, in answer to what that has just handed out, share one by eights (see [`Round`]).
 //! Invariant: no deadline is taken from the time of day, which may jump.
 
+use std::cell::Cell;
 use std::num::NonZeroU64;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -80,6 +83,75 @@ impl Moment {
     }
 }
 
+/// One turn of a runtime with one thread, from the answers that an I/O task has handed out to its next poll: whoever they
+/// woke runs now, and sends the next request.
+#[derive(Clone, Copy)]
+struct Round {
+    moment: Moment,
+    /// The [`tick`] of that look at the clock. What runs in between may take long: another tick, another look.
+    tick: Option<i64>,
+    /// Requests that may still share it.
+    left: u32,
+}
+
+/// Requests that share a look at the clock. So one begins at most as much earlier as the seven before it take.
+const SHARED_BY: u32 = 8;
+
+thread_local! {
+    static ROUND: Cell<Option<Round>> = const { Cell::new(None) };
+}
+
+/// Answers that were read at this moment have been handed out on this thread, the only one of its runtime.
+pub(crate) fn begin_round(moment: Moment) {
+    let left = SHARED_BY;
+    // A thread that is ending looks each time.
+    let _ = ROUND.try_with(|round| {
+        round.set(Some(Round {
+            moment,
+            tick: tick(),
+            left,
+        }))
+    });
+}
+
+/// What was woken has run.
+pub(crate) fn end_round() {
+    let _ = ROUND.try_with(|round| round.set(None));
+}
+
+/// When a request begins: this moment, or that of one shortly before it in the same round.
+#[inline]
+pub(crate) fn begin_request() -> Moment {
+    let shared = ROUND.try_with(|current| {
+        let mut round = current.get()?;
+        if round.left == 0 || round.tick.is_none() || round.tick != tick() {
+            round.moment = Moment::of(now());
+            round.tick = tick();
+            round.left = SHARED_BY;
+        }
+        round.left -= 1;
+        current.set(Some(round));
+        Some(round.moment)
+    });
+    match shared {
+        Ok(Some(moment)) => moment,
+        _ => Moment::of(now()),
+    }
+}
+
+/// A clock that costs next to nothing and counts in steps of a few milliseconds; `None` where there is none.
+#[cfg(target_os = "linux")]
+#[inline]
+fn tick() -> Option<i64> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    Some(time.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn tick() -> Option<i64> {
+    None
+}
+
 #[inline]
 fn nanoseconds(time: Duration) -> u64 {
     let seconds = time.as_secs().saturating_mul(1_000_000_000);
@@ -89,6 +161,42 @@ fn nanoseconds(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requests_of_a_round_share_a_look_at_the_clock_by_eights() {
+        let began = Moment::of(now());
+        begin_round(began);
+        let moments: Vec<_> = (0..100 * SHARED_BY).map(|_| begin_request()).collect();
+        assert!(moments.is_sorted());
+        assert_eq!(moments[0], began);
+        let mut different = moments.clone();
+        different.dedup();
+        assert!((100..moments.len()).contains(&different.len()));
+        assert!(different.last() < Some(&Moment::of(now())));
+        end_round();
+        assert!(begin_request() < begin_request());
+    }
+
+    #[test]
+    fn a_round_that_takes_long_has_further_looks_at_the_clock() {
+        begin_round(Moment::of(now()));
+        for _ in 0..3 {
+            let before = Moment::of(now());
+            std::thread::sleep(Duration::from_millis(15));
+            let begun = begin_request();
+            assert!(begun.since(before) >= Duration::from_millis(15));
+        }
+        end_round();
+    }
+
+    #[test]
+    fn a_round_is_that_of_one_thread() {
+        let began = Moment::of(now());
+        begin_round(began);
+        let other = std::thread::spawn(begin_request).join().unwrap();
+        assert!(other > began);
+        end_round();
+    }
 
     #[test]
     fn moments_are_instants_in_the_same_order_and_as_far_apart() {

@@ -27,7 +27,7 @@ use super::read_buffer::ReadBuffers;
 use super::shared::{Shared, Submitter};
 use super::slab::Delivery;
 use super::unseen;
-use crate::clock::Moment;
+use crate::clock::{self, Moment};
 
 /// Reads before other tasks get their turn.
 const READS_PER_POLL: usize = 16;
@@ -49,6 +49,8 @@ pub(super) struct IoTask {
     /// When the timer fires; `None` when nothing waits for it.
     timer_at: Option<Instant>,
     turn: Turn,
+    /// Whether there are other threads in the runtime.
+    among_others: bool,
 }
 
 impl IoTask {
@@ -59,7 +61,7 @@ impl IoTask {
         decoder: InboundDecoder,
         among_others: bool,
     ) -> Self {
-        let now = crate::clock::now();
+        let now = clock::now();
         let config = &shared.config;
         let heartbeat = Heartbeat::new(config.heartbeat_interval, config.heartbeat_timeout, now);
         Self {
@@ -73,6 +75,7 @@ impl IoTask {
             timer: Box::pin(tokio::time::sleep_until(now.into())),
             timer_at: None,
             turn: Turn::new(among_others),
+            among_others,
         }
     }
 
@@ -88,6 +91,9 @@ impl IoTask {
         }
         self.watch_time(cx)?;
         let flushed = self.turn.end(&self.shared, answers, cx);
+        if answers > 1 && !self.among_others {
+            clock::begin_round(self.shared.read_at());
+        }
         flushed.map_err(|error| CloseCause::Io(Arc::new(error)))
     }
 
@@ -105,7 +111,7 @@ impl IoTask {
                 }
                 Poll::Ready(Err(error)) => return Err(CloseCause::Io(Arc::new(error))),
             }
-            let now = crate::clock::now();
+            let now = clock::now();
             self.heartbeat.handle_read(now);
             let moment = Moment::of(now);
             self.shared.note_read(moment);
@@ -154,7 +160,7 @@ impl IoTask {
                 return Ok(());
             }
             self.timer_at = None;
-            self.handle_timeout(crate::clock::now(), sweep_at)?;
+            self.handle_timeout(clock::now(), sweep_at)?;
         }
     }
 
@@ -274,6 +280,7 @@ impl Future for IoTask {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        clock::end_round();
         // First of all: whatever is asked for from here on wakes this task again.
         this.shared.io_task.0.register(cx.waker());
         if this.shared.error().is_some() {

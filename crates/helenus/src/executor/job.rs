@@ -109,7 +109,7 @@ impl Job {
         let page_size = options.page_size.unwrap_or_else(|| profile.page_size());
         let page_size = NonZeroI32::new(page_size.max(0));
         // One look at the clock for everything.
-        let now = Moment::of(crate::clock::now());
+        let now = crate::clock::begin_request();
         let deadline = limit(profile, &request).and_then(|limit| now.checked_add(limit));
         let plan = plan(
             session,
