@@ -32,7 +32,7 @@ use bytes::Bytes;
 use helenus_protocol::{Envelope, EnvelopeHeader, ReceivedEnvelope, StreamId};
 
 use super::owner::Owner;
-use super::sync::{AtomicU16, AtomicU32, AtomicU64, Ordering, ShortLock, ShortLockGuard};
+use super::sync::{AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, ShortLock, ShortLockGuard};
 use crate::clock::Moment;
 use crate::shard::CacheLine;
 use pages::PageQueue;
@@ -49,6 +49,8 @@ pub(super) struct Slab {
     serials: AtomicU64,
     /// Whether slots carry short answers.
     carries: bool,
+    /// Memory that they carry answers in. Written by the I/O task alone.
+    carriers: AtomicUsize,
 }
 
 /// The ids that can be given out; its owner's lock guards it.
@@ -113,8 +115,10 @@ const CLOSED: u64 = 0;
 /// The limit of a slot whose answer has all the time, or has been seen. No [`Moment`] is this number.
 const NO_LIMIT: u64 = u64::MAX;
 
-/// Answers up to this length are carried by their slots. More would be a lot of memory with thousands of requests in flight.
-const CARRIED: usize = 1024;
+/// Answers up to this length are carried by their slots; longer ones share the read buffer.
+const CARRIED: usize = 8 * 1024;
+/// Memory that the slots of a connection carry answers in at most. Further answers get memory of their own.
+const CARRIERS: usize = 1024 * 1024;
 /// Answers up to this length need no memory: RESULT of kind Void (v4 §4.2.5.1).
 const NO_MEMORY: usize = 4;
 
@@ -197,6 +201,7 @@ impl Slab {
             returned: CacheLine(AtomicU16::new(NONE)),
             serials: AtomicU64::new(0),
             carries,
+            carriers: AtomicUsize::new(0),
         }
     }
 
@@ -260,7 +265,7 @@ impl Slab {
             return Delivery::Late(waker(before), answer.into_envelope());
         }
         let length = answer.body.len();
-        let done = if self.carries && length > NO_MEMORY && length <= CARRIED {
+        let done = if self.carries && length > NO_MEMORY && self.can_carry(&mut state.carrier, length) {
             state.carrier.clear();
             state.carrier.extend_from_slice(&answer.body);
             State::Carried(answer.header)
@@ -268,6 +273,28 @@ impl Slab {
             State::Done(answer.into_envelope())
         };
         Delivery::Waiting(waker(std::mem::replace(&mut **state, done)))
+    }
+
+    /// Whether an answer of this length fits into a carrier, which may grow for it. For the I/O task.
+    #[inline]
+    fn can_carry(&self, carrier: &mut Vec<u8>, length: usize) -> bool {
+        length <= carrier.capacity() || self.grow(carrier, length)
+    }
+
+    #[cold]
+    fn grow(&self, carrier: &mut Vec<u8>, length: usize) -> bool {
+        let size = length.next_power_of_two();
+        let others = self
+            .carriers
+            .load(Ordering::Relaxed)
+            .saturating_sub(carrier.capacity());
+        if length > CARRIED || others + size > CARRIERS {
+            return false;
+        }
+        *carrier = Vec::with_capacity(size);
+        self.carriers
+            .store(others + carrier.capacity(), Ordering::Relaxed);
+        true
     }
 
     /// The same on a stream on which nobody waits for a single answer.
@@ -461,13 +488,20 @@ impl Slab {
         }
     }
 
-    /// Gives back the memory that answers were carried in.
+    /// Gives back the memory that answers were carried in. For the I/O task.
     pub(super) fn shrink(&self) {
-        if self.carries {
-            for slot in self.slots().filter(|slot| !slot.is_open()) {
-                slot.lock().carrier = Vec::new();
-            }
+        if self.carriers.load(Ordering::Relaxed) == 0 {
+            return;
         }
+        let mut kept = 0;
+        for slot in self.slots() {
+            let mut state = slot.lock();
+            if !slot.is_open() {
+                state.carrier = Vec::new();
+            }
+            kept += state.carrier.capacity();
+        }
+        self.carriers.store(kept, Ordering::Relaxed);
     }
 
     /// The connection is lost, and this request has never left it.

@@ -3,7 +3,9 @@
 #[cfg(not(all(test, helenus_loom)))]
 pub(super) use {
     atomic_waker::AtomicWaker,
-    std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU16, AtomicU32, AtomicU64, Ordering, fence},
+    std::sync::atomic::{
+        AtomicBool, AtomicIsize, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    },
     std::sync::{Mutex, MutexGuard},
 };
 
@@ -16,7 +18,9 @@ pub(super) type ShortLockGuard<'a, T> = spin::mutex::SpinMutexGuard<'a, T, spin:
 
 #[cfg(all(test, helenus_loom))]
 pub(super) use {
-    loom::sync::atomic::{AtomicBool, AtomicIsize, AtomicU16, AtomicU32, AtomicU64, Ordering, fence},
+    loom::sync::atomic::{
+        AtomicBool, AtomicIsize, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    },
     loom::sync::{Mutex, MutexGuard},
     modelled::{AtomicWaker, ShortLock, ShortLockGuard},
 };

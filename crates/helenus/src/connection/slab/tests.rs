@@ -138,28 +138,54 @@ fn answers_of_all_lengths_arrive_whole_whether_the_slot_carries_them_or_not() {
     }
 }
 
+/// Memory that slots carry answers in, as they have it and as it is counted.
+fn carriers(slab: &Slab) -> usize {
+    let memory = slab.slots().map(|slot| slot.lock().carrier.capacity()).sum();
+    assert_eq!(slab.carriers.load(Ordering::Relaxed), memory);
+    memory
+}
+
 #[test]
 fn memory_that_carries_answers_is_kept_for_the_next_one_and_given_back() {
     let (slab, mut free) = (Slab::new(true), FreeIds::new());
-    let memory = |slab: &Slab| -> usize { slab.slots().map(|slot| slot.lock().carrier.capacity()).sum() };
     let first = begin(&slab, &mut free, None);
-    complete(&slab, first, &[7; CARRIED]);
-    let carried = memory(&slab);
-    assert!((CARRIED..2 * CARRIED).contains(&carried));
+    complete(&slab, first, &[7; 1000]);
+    assert_eq!(carriers(&slab), 1024);
     slab.shrink();
-    assert_eq!(memory(&slab), carried, "the answer is in it");
+    assert_eq!(carriers(&slab), 1024, "the answer is in it");
     let Poll::Ready(Outcome::Answer(taken)) = poll(&slab, first, &Arc::default()) else {
         panic!("not answered");
     };
-    complete(&slab, begin(&slab, &mut free, None), &[8; CARRIED]);
-    assert_eq!(memory(&slab), carried);
+    let second = begin(&slab, &mut free, None);
+    assert_eq!(second, first);
+    complete(&slab, second, &[8; 900]);
+    assert_eq!(carriers(&slab), 1024);
     assert!(
         taken.body.iter().all(|byte| *byte == 7),
         "who has taken it has it alone"
     );
-    assert!(matches!(poll(&slab, first, &Arc::default()), Poll::Ready(_)));
+    assert!(poll(&slab, second, &Arc::default()).is_ready());
     slab.shrink();
-    assert_eq!(memory(&slab), 0);
+    assert_eq!(carriers(&slab), 0);
+}
+
+#[test]
+fn memory_that_carries_answers_is_bounded() {
+    let (slab, mut free) = (Slab::new(true), FreeIds::new());
+    static ANSWER: [u8; CARRIED] = [7; CARRIED];
+    let ids: Vec<_> = (0..2 * CARRIERS / CARRIED)
+        .map(|_| begin(&slab, &mut free, None))
+        .collect();
+    for id in &ids {
+        complete(&slab, *id, &ANSWER);
+    }
+    assert_eq!(carriers(&slab), CARRIERS);
+    for id in &ids {
+        let answered = Poll::Ready(Outcome::Answer(answer(*id, &ANSWER)));
+        assert_eq!(poll(&slab, *id, &Arc::default()), answered);
+    }
+    slab.shrink();
+    assert_eq!(carriers(&slab), 0);
 }
 
 #[test]
